@@ -1,0 +1,30 @@
+import { readdirSync } from "node:fs";
+import { defineConfig } from "vitest/config";
+
+/** The suites: one for each package and program, one for the tree itself, one against real `tor` daemons. */
+const members = ["packages", "apps"].flatMap((parent) => readdirSync(parent).map((name) => `${parent}/${name}`));
+
+const unit = members.map((directory) => ({
+  test: {
+    name: directory.replace("packages/", ""),
+    include: [`${directory}/test/**/*.test.ts`],
+  },
+}));
+
+export default defineConfig({
+  test: {
+    projects: [
+      ...unit,
+      { test: { name: "tree", include: ["test/tree/**/*.test.ts", "test/support/**/*.test.ts"] } },
+      {
+        test: {
+          name: "interop",
+          include: ["test/interop/**/*.test.ts"],
+          fileParallelism: false,
+          testTimeout: 120_000,
+          hookTimeout: 180_000,
+        },
+      },
+    ],
+  },
+});
