@@ -1,1 +1,11 @@
-export {};
+export * from "./cell-decoder.ts";
+export * from "./cell-encoder.ts";
+export * from "./channel/codec.ts";
+export * from "./channel/message.ts";
+export * from "./channel/states.ts";
+export * from "./channel-command.ts";
+export * from "./constants.ts";
+export * from "./error.ts";
+export * from "./ip.ts";
+export * from "./reason.ts";
+export * from "./relay-command.ts";
