@@ -1,1 +1,10 @@
-export {};
+export * from "./bytes.ts";
+export * from "./cert-types.ts";
+export * from "./ed25519.ts";
+export * from "./ed25519-cert.ts";
+export * from "./errors.ts";
+export * from "./generate.ts";
+export * from "./rsa.ts";
+export * from "./rsa-cross-cert.ts";
+export * from "./x509.ts";
+export * from "./x25519.ts";
