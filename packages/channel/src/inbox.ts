@@ -1,0 +1,137 @@
+import { CELL_BODY_LEN } from "@allium/cell";
+import type { Signal } from "@allium/kernel";
+import { slabBytes, type Train } from "./train.ts";
+
+/** Why nothing more comes from the peer for a circuit. */
+export type InboxEnd =
+  /** The peer sent DESTROY with this reason. */
+  | { readonly _tag: "Destroyed"; readonly reason: number }
+  /** The channel closed. */
+  | { readonly _tag: "ChannelClosed" }
+  /** The peer sent more than the inbox may hold. */
+  | { readonly _tag: "Overrun"; readonly bytes: number };
+
+/** A single fixed cell that is not relayed data, such as CREATED2. */
+export interface ControlCell {
+  readonly command: number;
+  readonly payload: Buffer;
+}
+
+interface Segment {
+  readonly command: number;
+  readonly slab: Buffer;
+  readonly capacity: number;
+  count: number;
+}
+
+/**
+ * The per-circuit queue at the channel reader: one of the buffers at the edges. The channel reactor fills it, the
+ * circuit's reactor empties it; when it is full the circuit is ended (policy: `Overrun`), since a channel that waited
+ * would stall its other circuits. Cells are copied once, from the socket's bytes into the circuit's own slabs, so that a
+ * circuit that stops reading pins no memory but its own.
+ */
+export class CircuitInbox {
+  /** Bytes of payload that wait. Read by the memory account. */
+  bytes = 0;
+  private readonly segments: Array<Segment> = [];
+  private head = 0;
+  private readonly controls: Array<ControlCell> = [];
+  private signal: Signal;
+  private readonly limitBytes: number;
+  private readonly maxTrain: number;
+  private nextCapacity = 1;
+  private end: InboxEnd | undefined = undefined;
+
+  constructor(options: { readonly signal: Signal; readonly limitBytes: number; readonly maxTrain: number }) {
+    this.signal = options.signal;
+    this.limitBytes = options.limitBytes;
+    this.maxTrain = options.maxTrain;
+  }
+
+  /** Copies one relay cell's payload, `bytes[start, start + 509)`, to the queue. */
+  push(command: number, bytes: Buffer, start: number): void {
+    if (this.end !== undefined) return;
+    if (this.bytes >= this.limitBytes) {
+      this.close({ _tag: "Overrun", bytes: this.bytes });
+      return;
+    }
+    let tail = this.segments[this.segments.length - 1];
+    if (tail === undefined || tail.count === tail.capacity || tail.command !== command) {
+      // A slab as large as the last one that filled up, and twice that while the circuit lags behind.
+      const capacity = Math.min(this.maxTrain, tail === undefined ? this.nextCapacity : tail.capacity * 2);
+      tail = { command, slab: Buffer.allocUnsafe(slabBytes(capacity)), capacity, count: 0 };
+      this.segments.push(tail);
+    }
+    bytes.copy(tail.slab, slabBytes(tail.count), start, start + CELL_BODY_LEN);
+    tail.count++;
+    this.bytes += CELL_BODY_LEN;
+    this.signal.notify();
+  }
+
+  /** Queues a control cell; at most {@link MAX_CONTROLS} wait, more are an overrun. */
+  pushControl(cell: ControlCell): void {
+    if (this.end !== undefined) return;
+    if (this.controls.length >= MAX_CONTROLS) {
+      this.close({ _tag: "Overrun", bytes: this.bytes });
+      return;
+    }
+    this.controls.push(cell);
+    this.signal.notify();
+  }
+
+  /** Nothing more comes. What already waits can still be taken after a DESTROY; after an overrun it is dropped. */
+  close(end: InboxEnd): void {
+    if (this.end !== undefined) return;
+    this.end = end;
+    if (end._tag === "Overrun") this.clear();
+    this.signal.notify();
+  }
+
+  /** The next control cell, which always came before the trains that wait beside it. */
+  takeControl(): ControlCell | undefined {
+    return this.controls.shift();
+  }
+
+  /** The next train, or `undefined` if none waits. */
+  take(): Train | undefined {
+    const segment = this.segments[this.head];
+    if (segment === undefined) return undefined;
+    this.head++;
+    if (this.head === this.segments.length) {
+      this.segments.length = 0;
+      this.head = 0;
+    } else if (this.head >= COMPACT_AT) {
+      this.segments.splice(0, this.head);
+      this.head = 0;
+    }
+    const { command, count, slab } = segment;
+    this.bytes -= slabBytes(count);
+    this.nextCapacity = Math.min(this.maxTrain, count === segment.capacity ? count * 2 : count);
+    return { command, count, slab: count === segment.capacity ? slab : slab.subarray(0, slabBytes(count)) };
+  }
+
+  /** Why nothing more comes, once all that came was taken. */
+  ended(): InboxEnd | undefined {
+    return this.end !== undefined && this.segments.length === 0 && this.controls.length === 0 ? this.end : undefined;
+  }
+
+  /** Drops all that waits. */
+  clear(): void {
+    this.segments.length = 0;
+    this.head = 0;
+    this.controls.length = 0;
+    this.bytes = 0;
+  }
+
+  /** Lets another reactor be woken from now on: a far inbox changes hands when its circuit is extended. */
+  wake(signal: Signal): void {
+    this.signal = signal;
+    signal.notify();
+  }
+}
+
+/** A circuit has one CREATED2 to expect, ever. */
+const MAX_CONTROLS = 2;
+
+/** The taken head of the segment list is cut off when it is this long. */
+const COMPACT_AT = 64;

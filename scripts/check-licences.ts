@@ -1,0 +1,27 @@
+/** Every installed dependency has a licence that an MIT project may ship with. */
+import { globSync, readFileSync } from "node:fs";
+
+const ALLOWED = new Set(["MIT", "MIT-0", "ISC", "BSD-2-Clause", "BSD-3-Clause", "Apache-2.0", "0BSD", "BlueOak-1.0.0", "Unlicense", "CC0-1.0", "Python-2.0"]);
+/** Build tools that are never shipped. */
+const ALLOWED_TO_DEVELOP = new Set(["MPL-2.0"]);
+
+interface Locked {
+  readonly dev?: boolean;
+  readonly devOptional?: boolean;
+  readonly optional?: boolean;
+}
+
+const lock = (JSON.parse(readFileSync("package-lock.json", "utf8")) as { packages: Record<string, Locked> }).packages;
+let failed = false;
+for (const file of globSync(["node_modules/*/package.json", "node_modules/@*/*/package.json"])) {
+  const manifest = JSON.parse(readFileSync(file, "utf8")) as { name: string; license?: string };
+  const locked = lock[file.replace(/\/package\.json$/, "")];
+  // A workspace's own link, or something that npm did not install.
+  if (locked === undefined || (locked as { link?: boolean }).link === true) continue;
+  const develop = locked.dev === true || locked.devOptional === true || locked.optional === true;
+  const choices = (manifest.license ?? "none").replace(/[()]/g, "").split(" OR ");
+  if (choices.some((licence) => ALLOWED.has(licence) || (develop && ALLOWED_TO_DEVELOP.has(licence)))) continue;
+  console.error(`${manifest.name}: licence ${manifest.license ?? "none"}`);
+  failed = true;
+}
+if (failed) process.exitCode = 1;
