@@ -1,0 +1,304 @@
+import { type Cause, Clock, Context, type Duration, Effect, Exit, type Fiber, Scope } from "effect";
+import { type Link, type LinkClosed, type LinkEnded, LinkImpl } from "./link.ts";
+import type { WiredReactor } from "./reactor.ts";
+import { TEARDOWN_DEADLINE } from "./timeouts.ts";
+
+/** What a reactor of a group may fail with: the group's own errors, and a link's end that it did not handle. */
+export type ReactorError<E> = E | LinkEnded | LinkClosed;
+
+/** What ended a group: the first thing that happened. All that follows from it is not a cause. */
+export type GroupCause<E = never, Reason = string> =
+  /** A reactor ended, by success, failure, defect or an interruption that was not the group's own. */
+  | { readonly _tag: "ReactorEnded"; readonly reactor: string; readonly exit: Exit.Exit<unknown, ReactorError<E>> }
+  /** Somebody who holds the group asked it to stop. */
+  | { readonly _tag: "Stopped"; readonly reason: Reason }
+  /** The scope that the group was made in was closed. */
+  | { readonly _tag: "ScopeClosed"; readonly exit: Exit.Exit<unknown, unknown> };
+
+/** How a group ended, told once its teardown is over. */
+export interface GroupEnd<E = never, Reason = string> {
+  readonly group: string;
+  readonly cause: GroupCause<E, Reason>;
+  /** Reactors that had not ended at the teardown deadline. Empty unless a reactor hangs in an uninterruptible region. */
+  readonly overdue: ReadonlyArray<string>;
+  /** How many releases had not finished at the teardown deadline. They were started, and are no longer waited for. */
+  readonly overdueReleases: number;
+  /** What failed while releasing. It neither stops the other releases nor takes the place of `cause`. */
+  readonly releaseFailures: ReadonlyArray<Cause.Cause<unknown>>;
+}
+
+/** A reactor was started in a group that is being torn down, or has been. */
+export class GroupClosed {
+  readonly _tag = "GroupClosed";
+  readonly group: string;
+
+  constructor(group: string) {
+    this.group = group;
+  }
+}
+
+/**
+ * Reactors that share one fate and one scope. When any of them ends, for whatever reason, all end and all is released: once,
+ * within the teardown deadline, keeping the first cause.
+ *
+ * Teardown, in order: no reactor can be started any more; the reactors are interrupted, the last started first; the group's
+ * links close; when all reactors have ended, what was acquired in the group's scope is released, the last acquired first; the
+ * group leaves the topology; `ended` is told. At the deadline nothing is waited for any more: what has not been released is
+ * started to be released at once, and what is late is named in `GroupEnd`.
+ */
+export interface ReactorGroup<in out E = never, in out Reason = string> {
+  readonly name: string;
+  /** Closed at teardown, after the reactors have ended. A reactor that requires a `Scope` is given this one. */
+  readonly scope: Scope.Scope;
+  /** A link that is released with the group. */
+  readonly link: <A, LE = never>(name: string) => Link<A, LE>;
+  /** Starts a reactor, now or at any time while the group runs. It runs at once, until it first waits. */
+  readonly start: <R>(reactor: WiredReactor<ReactorError<E>, R>) => Effect.Effect<void, GroupClosed, R>;
+  /** Ends the group and waits until it is torn down. If it is ending already, the earlier cause stays. */
+  readonly stop: (reason: Reason) => Effect.Effect<GroupEnd<E, Reason>>;
+  /** As `stop`, from a callback and without waiting. */
+  readonly stopUnsafe: (reason: Reason) => void;
+  /** Waits until the group has ended and is torn down. */
+  readonly ended: Effect.Effect<GroupEnd<E, Reason>>;
+  /** What has ended the group, as soon as it has, even if the teardown still lasts. */
+  readonly cause: GroupCause<E, Reason> | undefined;
+}
+
+/** How a group is made. */
+export interface ReactorGroupOptions {
+  readonly name: string;
+  /** @default TEARDOWN_DEADLINE (5 seconds) */
+  readonly teardownDeadline?: Duration.Input;
+}
+
+interface Member {
+  readonly reactor: WiredReactor<unknown, never>;
+  readonly fiber: Fiber.Fiber<unknown, unknown>;
+  ended: boolean;
+}
+
+type Finalizer = (exit: Exit.Exit<unknown, unknown>) => Effect.Effect<unknown>;
+
+class GroupImpl<in out E, in out Reason> implements ReactorGroup<E, Reason> {
+  readonly name: string;
+  readonly scope = Scope.makeUnsafe();
+  cause: GroupCause<E, Reason> | undefined;
+  /** The context that the group was made in: teardown runs in it, whoever starts it. */
+  readonly #context: Context.Context<never>;
+  readonly #deadline: Duration.Input;
+  /** A child of the scope that the group was made in: its closing is how the group leaves that scope when it ends first. */
+  readonly #hook: Scope.Closeable;
+  #members: Array<Member> = [];
+  #links: Array<LinkImpl<never, never>> = [];
+  /** The last context that a reactor was started from, and the same with the group's scope: reactors share it. */
+  #startedFrom: Context.Context<never> | undefined;
+  #reactorContext: Context.Context<never> | undefined;
+  #running = 0;
+  #timer: Fiber.Fiber<void> | undefined;
+  #overdue: ReadonlyArray<string> = [];
+  #releases: Array<Finalizer> | undefined;
+  #releasing: Fiber.Fiber<unknown, unknown> | undefined;
+  #overdueReleases = 0;
+  #releaseFailures: Array<Cause.Cause<unknown>> = [];
+  #late = false;
+  #end: GroupEnd<E, Reason> | undefined;
+  #waiters: Array<(effect: Effect.Effect<GroupEnd<E, Reason>>) => void> = [];
+
+  constructor(options: ReactorGroupOptions, context: Context.Context<Scope.Scope>) {
+    this.name = options.name;
+    this.#deadline = options.teardownDeadline ?? TEARDOWN_DEADLINE;
+    this.#context = context;
+    this.#hook = Scope.forkUnsafe(Context.get(context, Scope.Scope));
+  }
+
+  /** Ties the group's end to the closing of the scope it was made in. */
+  hook(): Effect.Effect<void> {
+    return Scope.addFinalizerExit(this.#hook, (exit) =>
+      Effect.suspend(() => {
+        this.#begin({ _tag: "ScopeClosed", exit });
+        return this.ended;
+      }),
+    );
+  }
+
+  link<A, LE = never>(name: string): Link<A, LE> {
+    const link = new LinkImpl<A, LE>(name, Context.get(this.#context, Clock.Clock));
+    if (this.cause !== undefined) link.closeUnsafe("release");
+    else this.#links.push(link as unknown as LinkImpl<never, never>);
+    return link;
+  }
+
+  start<R>(reactor: WiredReactor<ReactorError<E>, R>): Effect.Effect<void, GroupClosed, R> {
+    return Effect.withFiber((parent) => {
+      if (this.cause !== undefined) return Exit.fail(new GroupClosed(this.name));
+      const fiber = Effect.runForkWith(this.#contextOf(parent.context))(
+        reactor.run as Effect.Effect<unknown, ReactorError<E>>,
+      );
+      const member: Member = { reactor: reactor as WiredReactor<unknown, never>, fiber, ended: false };
+      this.#members.push(member);
+      this.#running++;
+      fiber.addObserver((exit) => {
+        member.ended = true;
+        this.#running--;
+        this.#begin({ _tag: "ReactorEnded", reactor: reactor.name, exit });
+        if (this.#running === 0 && this.#releases === undefined) this.#release();
+      });
+      // The reactor's first steps may have ended the group.
+      if (this.cause !== undefined && !member.ended) fiber.interruptUnsafe();
+      return Exit.void;
+    });
+  }
+
+  stop(reason: Reason): Effect.Effect<GroupEnd<E, Reason>> {
+    return Effect.suspend(() => {
+      this.stopUnsafe(reason);
+      return this.ended;
+    });
+  }
+
+  stopUnsafe(reason: Reason): void {
+    this.#begin({ _tag: "Stopped", reason });
+    if (this.#running === 0 && this.#releases === undefined) this.#release();
+  }
+
+  get ended(): Effect.Effect<GroupEnd<E, Reason>> {
+    return Effect.callback((resume) => {
+      if (this.#end !== undefined) return resume(Exit.succeed(this.#end));
+      this.#waiters.push(resume);
+      return Effect.sync(() => {
+        this.#waiters = this.#waiters.filter((waiter) => waiter !== resume);
+      });
+    });
+  }
+
+  #contextOf(context: Context.Context<never>): Context.Context<never> {
+    if (context === this.#reactorContext) return context;
+    if (context !== this.#startedFrom || this.#reactorContext === undefined) {
+      this.#startedFrom = context;
+      this.#reactorContext = Context.add(context, Scope.Scope, this.scope);
+    }
+    return this.#reactorContext;
+  }
+
+  #begin(cause: GroupCause<E, Reason>): void {
+    if (this.cause !== undefined) return;
+    this.cause = cause;
+    for (let at = this.#members.length - 1; at >= 0; at--) {
+      const member = this.#members[at] as Member;
+      if (!member.ended) member.fiber.interruptUnsafe();
+    }
+    for (const link of this.#links) link.closeUnsafe("release");
+    if (this.#running > 0) this.#startTimer();
+    else if (cause._tag === "ScopeClosed" && this.#releases === undefined) this.#release();
+  }
+
+  #startTimer(): void {
+    if (this.#timer !== undefined) return;
+    this.#timer = Effect.runForkWith(this.#context)(
+      Effect.andThen(
+        Effect.sleep(this.#deadline),
+        Effect.sync(() => this.#deadlinePassed()),
+      ),
+    );
+  }
+
+  #deadlinePassed(): void {
+    this.#late = true;
+    this.#overdue = this.#members.filter((member) => !member.ended).map((member) => member.reactor.name);
+    if (this.#releases === undefined) this.#release();
+    else if (this.#releasing !== undefined) {
+      this.#overdueReleases++;
+      this.#releasing = undefined;
+      this.#releaseRest();
+    }
+  }
+
+  /** Runs what was registered with the group's scope: one after the other, and at the deadline the rest at once. */
+  #release(): void {
+    const state = this.scope.state;
+    this.#releases = [];
+    if (state._tag === "Open") {
+      if (state.finalizer !== undefined) this.#releases.push(state.finalizer);
+      if (state.finalizers !== undefined) this.#releases.push(...state.finalizers.values());
+    }
+    // The scope is closed by hand, since `Scope.close` would let one release that hangs keep all the others from starting.
+    this.scope.state = { _tag: "Closed", exit: exitOf(this.cause) };
+    this.#releaseRest();
+  }
+
+  #releaseRest(): void {
+    const exit = exitOf(this.cause);
+    for (let release = this.#releases?.pop(); release !== undefined; release = this.#releases?.pop()) {
+      const run = release;
+      const fiber = Effect.runForkWith(this.#context)(
+        Effect.suspend(() => run(exit)),
+        { uninterruptible: true },
+      );
+      const done = fiber.pollUnsafe();
+      if (done !== undefined) {
+        if (Exit.isFailure(done)) this.#releaseFailures.push(done.cause);
+        continue;
+      }
+      if (this.#late) {
+        this.#overdueReleases++;
+        continue;
+      }
+      this.#releasing = fiber;
+      this.#startTimer();
+      fiber.addObserver((ended) => {
+        if (this.#releasing !== fiber) return;
+        this.#releasing = undefined;
+        if (Exit.isFailure(ended)) this.#releaseFailures.push(ended.cause);
+        this.#releaseRest();
+      });
+      return;
+    }
+    this.#finish();
+  }
+
+  #finish(): void {
+    this.#timer?.interruptUnsafe();
+    this.#timer = undefined;
+    this.#end = {
+      group: this.name,
+      cause: this.cause as GroupCause<E, Reason>,
+      overdue: this.#overdue,
+      overdueReleases: this.#overdueReleases,
+      releaseFailures: this.#releaseFailures,
+    };
+    this.#members = [];
+    this.#links = [];
+    // Leaves the parent scope. The finalizer it returns is not run: there is nothing left to end.
+    Scope.closeUnsafe(this.#hook, Exit.void);
+    const waiters = this.#waiters;
+    this.#waiters = [];
+    for (const resume of waiters) resume(Exit.succeed(this.#end));
+  }
+}
+
+/** What the releases of a group are told: the exit of the reactor that ended it, or how its scope closed. */
+const exitOf = (cause: GroupCause<unknown, unknown> | undefined): Exit.Exit<unknown, unknown> =>
+  cause === undefined || cause._tag === "Stopped" ? Exit.void : cause.exit;
+
+export const ReactorGroup = {
+  /** A running group without reactors. It ends at the latest when the surrounding scope closes. */
+  make: <E = never, Reason = string>(
+    options: ReactorGroupOptions,
+  ): Effect.Effect<ReactorGroup<E, Reason>, never, Scope.Scope> =>
+    Effect.contextWith((context: Context.Context<Scope.Scope>) => {
+      const group = new GroupImpl<E, Reason>(options, context);
+      return Effect.as(group.hook(), group);
+    }),
+
+  /**
+   * Makes a group, lets `setup` make its links and start its reactors, and waits for its end. Never fails by what a reactor
+   * does: that is in the `GroupEnd`. If `setup` fails or is interrupted, the group is torn down and so does `run`.
+   */
+  run: <E = never, Reason = string, SE = never, R = never>(
+    options: ReactorGroupOptions,
+    setup: (group: ReactorGroup<E, Reason>) => Effect.Effect<unknown, SE, R>,
+  ): Effect.Effect<GroupEnd<E, Reason>, SE, Exclude<R, Scope.Scope>> =>
+    Effect.scoped(
+      Effect.flatMap(ReactorGroup.make<E, Reason>(options), (group) => Effect.andThen(setup(group), group.ended)),
+    ) as Effect.Effect<GroupEnd<E, Reason>, SE, Exclude<R, Scope.Scope>>,
+};

@@ -1,0 +1,98 @@
+import type { Effect, Scope } from "effect";
+import type { LinkReader, LinkWriter } from "./link.ts";
+
+/** What crosses one port of a reactor: items of type `A`, and, on a port that is read, an end with an error of type `E`. */
+export interface Port<out A, out E = never> {
+  /** Only for the type checker. */
+  readonly item?: A;
+  /** Only for the type checker. */
+  readonly error?: E;
+}
+
+/** A reactor's ports of one direction, by their names. */
+export type Ports = Readonly<Record<string, Port<unknown, unknown>>>;
+
+/** The reading ends that a reactor with these ports is given. */
+export type Readers<P extends Ports> = {
+  readonly [K in keyof P]: P[K] extends Port<infer A, infer E> ? LinkReader<A, E> : never;
+};
+
+/** The writing ends that a reactor with these ports is given. */
+export type Writers<P extends Ports> = {
+  readonly [K in keyof P]: P[K] extends Port<infer A, infer E> ? LinkWriter<A, E> : never;
+};
+
+/** What a reactor must be given before it can run: an end of a link for each of its ports. */
+export type Wiring<Reads extends Ports, Writes extends Ports> = Readers<Reads> & Writers<Writes>;
+
+/** A reactor that has all its ports wired, ready to be started by a group. */
+export interface WiredReactor<out E = never, out R = never> {
+  readonly name: string;
+  /** Names of the ports that are read, and of those that are written. For the topology. */
+  readonly reads: ReadonlyArray<string>;
+  readonly writes: ReadonlyArray<string>;
+  /** The ends of links by port. For the topology. */
+  readonly wiring: Readonly<Record<string, LinkReader<unknown, unknown> | LinkWriter<never, never>>>;
+  readonly run: Effect.Effect<unknown, E, R>;
+}
+
+/**
+ * A reactor: a fiber that owns some state and runs until it ends, and meets others only through links and read-only views.
+ *
+ * It declares by name and type what it reads and what it writes. `wire` takes one end of a link for each port; a missing
+ * port, a reading end where it writes, or a link of another type does not compile.
+ */
+export interface Reactor<Reads extends Ports, Writes extends Ports, E = never, R = never> {
+  readonly name: string;
+  readonly wire: (wiring: Wiring<Reads, Writes>) => WiredReactor<E, Exclude<R, Scope.Scope>>;
+}
+
+/** How a reactor is declared. */
+export interface ReactorOptions<Reads extends Ports, Writes extends Ports, E, R> {
+  /** Unique within its group; it is the name in logs, in `GroupEnd` and in the topology. */
+  readonly name: string;
+  readonly reads: Reads;
+  readonly writes: Writes;
+  /**
+   * The reactor's whole life. However it ends (success, failure, defect, interruption), its group ends with it. A `Scope` that
+   * it requires is the group's: what it acquires is released when the group is torn down.
+   */
+  readonly run: (ports: Wiring<Reads, Writes>) => Effect.Effect<unknown, E, R>;
+}
+
+const ANY_PORT = {};
+
+export const Reactor = {
+  /** Declares a port by the type of its items, and of the error that may end it. */
+  port: <A, E = never>(): Port<A, E> => ANY_PORT,
+
+  /**
+   * Declares a reactor.
+   *
+   * @example
+   * const double = Reactor.make({
+   *   name: "double",
+   *   reads: { numbers: Reactor.port<number>() },
+   *   writes: { doubled: Reactor.port<number>() },
+   *   run: ({ numbers, doubled }) =>
+   *     Effect.forever(Effect.flatMap(numbers.take, (n) => doubled.offer(n * 2))),
+   * });
+   * const wired = double.wire({ numbers: a.reader, doubled: b.writer });
+   */
+  make: <const Reads extends Ports, const Writes extends Ports, E, R>(
+    options: ReactorOptions<Reads, Writes, E, R>,
+  ): Reactor<Reads, Writes, E, R> => {
+    const reads = Object.keys(options.reads);
+    const writes = Object.keys(options.writes);
+    return {
+      name: options.name,
+      wire: (wiring) => ({
+        name: options.name,
+        reads,
+        writes,
+        wiring: wiring as never,
+        run: options.run(wiring) as Effect.Effect<unknown, E, Exclude<R, Scope.Scope>>,
+      }),
+    };
+  },
+};

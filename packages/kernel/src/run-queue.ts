@@ -1,0 +1,75 @@
+/**
+ * The run queue: where fibers that a link or a signal has woken wait for their turn.
+ *
+ * Waking a fiber on the spot would run it inside whoever woke it: a socket callback that wakes a reactor for its first cell
+ * would hand it a train of one. So a wake is queued and run when the running code has ended. Queueing costs a push on an array;
+ * only the first wake of a burst asks the platform for a turn, and wakes that wakes cause run in the same turn, so a message
+ * that crosses five links costs one turn of the event loop, not five.
+ */
+import type { Scheduler } from "effect";
+
+/** What can be woken: the queue calls `runWake` once for each time that it was pushed. */
+export interface Wakeable {
+  readonly runWake: () => void;
+}
+
+/**
+ * How many wakes one turn may run before the event loop is let back in. Sockets and timers wait for this long at most:
+ * 256 wakes of a few microseconds each are about a millisecond.
+ */
+export const WAKES_PER_TURN = 256;
+
+/** The run queue of one `Scheduler`. */
+export class RunQueue {
+  readonly #scheduleTask: (task: () => void) => void;
+  #ready: Array<Wakeable> = [];
+  #next = 0;
+  #scheduled = false;
+
+  constructor(scheduler: Scheduler.Scheduler) {
+    const dispatcher = scheduler.makeDispatcher();
+    this.#scheduleTask = (task) => dispatcher.scheduleTask(task, 0);
+  }
+
+  /** Runs `wake` after the code that is running now, in the order of the pushes. */
+  push(wake: Wakeable): void {
+    this.#ready.push(wake);
+    if (!this.#scheduled) {
+      this.#scheduled = true;
+      this.#scheduleTask(this.#drain);
+    }
+  }
+
+  readonly #drain = (): void => {
+    const ready = this.#ready;
+    let budget = WAKES_PER_TURN;
+    while (this.#next < ready.length && budget > 0) {
+      const wake = ready[this.#next] as Wakeable;
+      this.#next++;
+      budget--;
+      wake.runWake();
+    }
+    if (this.#next < ready.length) {
+      // What is left keeps its place. The part that has run is cut off, or a queue that never empties would never be freed.
+      ready.splice(0, this.#next);
+      this.#next = 0;
+      this.#scheduleTask(this.#drain);
+      return;
+    }
+    ready.length = 0;
+    this.#next = 0;
+    this.#scheduled = false;
+  };
+}
+
+const queues = new WeakMap<Scheduler.Scheduler, RunQueue>();
+
+/** The run queue of a fiber's scheduler. Fibers of one runtime share one, so their wakes keep one order. */
+export const runQueueOf = (scheduler: Scheduler.Scheduler): RunQueue => {
+  let queue = queues.get(scheduler);
+  if (queue === undefined) {
+    queue = new RunQueue(scheduler);
+    queues.set(scheduler, queue);
+  }
+  return queue;
+};
