@@ -1,9 +1,20 @@
 export * from "./bytes.ts";
 export * from "./cert-types.ts";
+export { ClientCrypto } from "./client-crypto.ts";
 export * from "./ed25519.ts";
 export * from "./ed25519-cert.ts";
 export * from "./errors.ts";
 export * from "./generate.ts";
+export * from "./kdf.ts";
+export * from "./onion-key-cross-cert.ts";
+export {
+  type InboundCrypto,
+  type OutboundCrypto,
+  type RelayCrypto,
+  RelayInbound,
+  relayCrypto,
+} from "./relay-crypto.ts";
+export * from "./relay-keys.ts";
 export * from "./rsa.ts";
 export * from "./rsa-cross-cert.ts";
 export * from "./x509.ts";
