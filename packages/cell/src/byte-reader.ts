@@ -1,5 +1,7 @@
 import type { CellProblem } from "./error.ts";
 import { CellError } from "./error.ts";
+import type { IpAddress } from "./ip.ts";
+import { ipFromBytes, ipLength } from "./ip.ts";
 
 /**
  * Reads the fields of one message out of `bytes[start, end)`, and turns every read past the end into a {@link CellError}
@@ -56,9 +58,29 @@ export class ByteReader {
     return Buffer.from(this.bytes.subarray(from, from + length));
   }
 
+  /** Reads an address in network order: 4 bytes or 16. */
+  ip(family: 4 | 6, field: string): IpAddress {
+    const length = ipLength(family);
+    const from = this.advance(length, field);
+    return ipFromBytes(this.bytes.subarray(from, from + length)) as IpAddress;
+  }
+
   /** Reads all that is left, into a copy. */
   rest(): Buffer {
     return this.take(this.remaining, "rest");
+  }
+
+  /**
+   * Reads text up to a NUL, which is taken too, one character for each byte. Without a NUL it is malformed, or, if
+   * `orToEnd`, all that is left.
+   */
+  text(field: string, orToEnd = false): string {
+    const nul = this.bytes.subarray(this.at, this.end).indexOf(0);
+    if (nul < 0 && !orToEnd) this.fail("value", `${field} has no NUL`);
+    const from = this.at;
+    const to = nul < 0 ? this.end : from + nul;
+    this.at = nul < 0 ? to : to + 1;
+    return this.bytes.toString("latin1", from, to);
   }
 
   /** Fails at the present position, or `back` bytes before it. */

@@ -1,4 +1,6 @@
 import { CellEncodeError } from "./error.ts";
+import type { IpAddress } from "./ip.ts";
+import { ipLength, ipToBytes } from "./ip.ts";
 
 const INITIAL_LENGTH = 64;
 
@@ -51,6 +53,15 @@ export class ByteWriter {
   fixed(value: Uint8Array, length: number, field: string): this {
     if (value.length !== length) this.fail(`${field} has ${value.length} bytes, not ${length}`);
     return this.raw(value);
+  }
+
+  /** Writes an address in network order, if its text is one of its family. */
+  ip(address: IpAddress): this {
+    const bytes = ipToBytes(address.address);
+    if (bytes === undefined || bytes.length !== ipLength(address.family)) {
+      return this.fail(`"${address.address}" is no address of family ${address.family}`);
+    }
+    return this.raw(bytes);
   }
 
   /** What was written. */

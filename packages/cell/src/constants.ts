@@ -17,3 +17,12 @@ export const variableHeaderLength = (circIdLen: CircIdLen): number => circIdLen 
 
 /** Bytes of a whole fixed-length cell: 514 with wide circuit IDs, 512 with narrow ones. tor-spec 3. */
 export const fixedCellLength = (circIdLen: CircIdLen): number => circIdLen + 1 + CELL_BODY_LEN;
+
+/** TAP_C_HANDSHAKE_LEN of tor-spec 0.3: bytes of a client's TAP handshake. */
+export const TAP_CLIENT_LENGTH = 186;
+
+/** TAP_S_HANDSHAKE_LEN of tor-spec 0.3: bytes of a server's TAP handshake. */
+export const TAP_SERVER_LENGTH = 148;
+
+/** HASH_LEN of tor-spec 0.3: bytes of SHA-1. */
+export const HASH_LENGTH = 20;

@@ -5,6 +5,8 @@
  * - `length`: a length field contradicts what it measures
  * - `value`: a field holds a value that the specification does not allow there
  * - `duplicate`: something is listed twice that may be listed once
+ * - `destination`: the host of a BEGIN or RESOLVE is neither an address nor a name that is looked up; its form is right, so
+ *   an exit answers as if the name did not exist
  * - `unexpected`: the message is known, but not allowed in this state
  * - `circuit-id`, `stream-id`: the ID is zero where it must not be, or the other way round
  * - `oversized`: a variable-length cell is longer than the decoder's limit
@@ -15,6 +17,7 @@ export type CellProblem =
   | "length"
   | "value"
   | "duplicate"
+  | "destination"
   | "unexpected"
   | "circuit-id"
   | "stream-id"

@@ -13,6 +13,9 @@ const GROUPS = 8;
 /** Groups of zeros before the 0xffff of an IPv4-mapped address. RFC 4291, 2.5.5.2. */
 const MAPPED_ZERO_GROUPS = 5;
 
+/** Bytes of an address of a family. */
+export const ipLength = (family: 4 | 6): 4 | 16 => (family === 4 ? IPV4_LENGTH : IPV6_LENGTH);
+
 const formatIpv4 = (bytes: Uint8Array, at: number): string =>
   `${bytes[at]}.${bytes[at + 1]}.${bytes[at + 2]}.${bytes[at + 3]}`;
 

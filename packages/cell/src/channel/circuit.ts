@@ -1,13 +1,7 @@
 import type { ByteReader } from "../byte-reader.ts";
 import type { ByteWriter } from "../byte-writer.ts";
+import { HASH_LENGTH, TAP_CLIENT_LENGTH, TAP_SERVER_LENGTH } from "../constants.ts";
 import type { Create, Create2, Created, Created2, CreatedFast, CreateFast, Destroy } from "./message.ts";
-
-/** TAP_C_HANDSHAKE_LEN of tor-spec 0.3. */
-const TAP_CLIENT_LENGTH = 186;
-/** TAP_S_HANDSHAKE_LEN of tor-spec 0.3. */
-const TAP_SERVER_LENGTH = 148;
-/** HASH_LEN of tor-spec 0.3: bytes of SHA-1. */
-const HASH_LENGTH = 20;
 
 export const readCreate = (reader: ByteReader): Create => ({
   _tag: "CREATE",

@@ -166,7 +166,7 @@ export interface Destroy {
   readonly reason: number;
 }
 
-/** A command that link protocols 3 to 5 do not define: to be dropped without a warning. tor-spec 3. */
+/** A channel or relay command that is not defined, or not understood: to be dropped without a warning. tor-spec 3, 6.1. */
 export interface Unrecognized {
   readonly _tag: "UNRECOGNIZED";
   readonly command: number;

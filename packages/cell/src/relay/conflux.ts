@@ -1,0 +1,48 @@
+import type { ByteReader } from "../byte-reader.ts";
+import type { ByteWriter } from "../byte-writer.ts";
+import type { ConfluxLink, ConfluxLinked, ConfluxLinkedAck, ConfluxLinkPayload, ConfluxSwitch } from "./message.ts";
+
+/** The one version of linking. Proposal 329, 2.1. */
+const LINK_VERSION = 1;
+const NONCE_LENGTH = 32;
+
+const readPayload = (reader: ByteReader): ConfluxLinkPayload => {
+  const version = reader.u8("VERSION");
+  if (version !== LINK_VERSION) reader.fail("value", `version ${version} is not defined`, 1);
+  return {
+    nonce: reader.take(NONCE_LENGTH, "NONCE"),
+    lastSeqnoSent: reader.u64("LAST_SEQNO_SENT"),
+    lastSeqnoReceived: reader.u64("LAST_SEQNO_RECV"),
+    desiredUx: reader.u8("DESIRED_UX"),
+  };
+};
+
+const writePayload = (payload: ConfluxLinkPayload, out: ByteWriter): void => {
+  out.u8(LINK_VERSION, "VERSION").fixed(payload.nonce, NONCE_LENGTH, "NONCE");
+  out.u64(payload.lastSeqnoSent, "LAST_SEQNO_SENT").u64(payload.lastSeqnoReceived, "LAST_SEQNO_RECV");
+  out.u8(payload.desiredUx, "DESIRED_UX");
+};
+
+export const readConfluxLink = (reader: ByteReader): ConfluxLink => ({ _tag: "CONFLUX_LINK", ...readPayload(reader) });
+
+export const writeConfluxLink: (message: ConfluxLink, out: ByteWriter) => void = writePayload;
+
+export const readConfluxLinked = (reader: ByteReader): ConfluxLinked => ({
+  _tag: "CONFLUX_LINKED",
+  ...readPayload(reader),
+});
+
+export const writeConfluxLinked: (message: ConfluxLinked, out: ByteWriter) => void = writePayload;
+
+export const readConfluxLinkedAck = (): ConfluxLinkedAck => ({ _tag: "CONFLUX_LINKED_ACK" });
+
+export const writeConfluxLinkedAck = (): void => {};
+
+export const readConfluxSwitch = (reader: ByteReader): ConfluxSwitch => ({
+  _tag: "CONFLUX_SWITCH",
+  relativeSeqno: reader.u32("SeqNum"),
+});
+
+export const writeConfluxSwitch = (message: ConfluxSwitch, out: ByteWriter): void => {
+  out.u32(message.relativeSeqno, "SeqNum");
+};
