@@ -97,30 +97,30 @@ export const readRequestExtensions = (bytes: Buffer): ReadonlyArray<RequestExten
     }
   });
 
+/** The type and body of what a client asks for. */
+const requestField = (extension: RequestExtension): { readonly type: number; readonly body: Buffer } => {
+  switch (extension._tag) {
+    case "CC_REQUEST":
+      return { type: RequestExtensionType.CC_REQUEST, body: Buffer.alloc(0) };
+    case "SUBPROTOCOL_REQUEST": {
+      const out = new ByteWriter(REQUEST);
+      for (const entry of [...extension.protocols].sort((one, other) => orderOf(one) - orderOf(other))) {
+        out.u8(entry.protocol, "protocol").u8(entry.version, "version");
+      }
+      return { type: RequestExtensionType.SUBPROTOCOL_REQUEST, body: out.finish() };
+    }
+    case "UNKNOWN":
+      return extension;
+  }
+};
+
 /**
  * Writes the extensions that a client sends with ntor-v3; subprotocol versions are put in order.
  *
  * @throws CellEncodeError if there are two of a type, or one does not fit
  */
 export const encodeRequestExtensions = (extensions: ReadonlyArray<RequestExtension>): Buffer =>
-  writeList(
-    REQUEST,
-    extensions.map((extension) => {
-      switch (extension._tag) {
-        case "CC_REQUEST":
-          return { type: RequestExtensionType.CC_REQUEST, body: Buffer.alloc(0) };
-        case "SUBPROTOCOL_REQUEST": {
-          const out = new ByteWriter(REQUEST);
-          for (const entry of [...extension.protocols].sort((one, other) => orderOf(one) - orderOf(other))) {
-            out.u8(entry.protocol, "protocol").u8(entry.version, "version");
-          }
-          return { type: RequestExtensionType.SUBPROTOCOL_REQUEST, body: out.finish() };
-        }
-        case "UNKNOWN":
-          return extension;
-      }
-    }),
-  );
+  writeList(REQUEST, extensions.map(requestField));
 
 /**
  * Reads the extensions that a relay answered in ntor-v3.

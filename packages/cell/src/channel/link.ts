@@ -1,6 +1,6 @@
 import type { ByteReader } from "../byte-reader.ts";
 import type { ByteWriter } from "../byte-writer.ts";
-import { ipFromBytes, ipToBytes } from "../ip.ts";
+import { ipFromBytes, ipLength } from "../ip.ts";
 import type {
   AuthChallenge,
   Authenticate,
@@ -90,13 +90,7 @@ const writeAddress = (address: NetinfoAddress, out: ByteWriter): void => {
     out.u8(address.type, "address type").u8(address.value.length, "address length").raw(address.value);
     return;
   }
-  const value = ipToBytes(address.address);
-  if (value === undefined) out.fail(`"${address.address}" is no address`);
-  else
-    out
-      .u8(value.length === 4 ? 4 : 6, "address type")
-      .u8(value.length, "address length")
-      .raw(value);
+  out.u8(address.family, "address type").u8(ipLength(address.family), "address length").ip(address);
 };
 
 export const readNetinfo = (reader: ByteReader): Netinfo => {

@@ -1,8 +1,6 @@
 import type { ByteReader } from "../byte-reader.ts";
 import type { ByteWriter } from "../byte-writer.ts";
 import { HASH_LENGTH, TAP_CLIENT_LENGTH, TAP_SERVER_LENGTH } from "../constants.ts";
-import type { IpAddress } from "../ip.ts";
-import { ipFromBytes, ipToBytes } from "../ip.ts";
 import { readLinkSpecifiers, writeLinkSpecifiers } from "./link-specifier.ts";
 import type {
   CircuitPaddingNegotiate,
@@ -66,16 +64,15 @@ export const writeExtended2 = (message: Extended2, out: ByteWriter): void => {
 
 export const readExtend = (reader: ByteReader): Extend => ({
   _tag: "EXTEND",
-  address: ipFromBytes(reader.take(4, "address")) as IpAddress,
+  address: reader.ip(4, "address"),
   port: reader.u16("port"),
   handshake: reader.take(TAP_CLIENT_LENGTH, "onion skin"),
   rsaId: reader.take(HASH_LENGTH, "identity fingerprint"),
 });
 
 export const writeExtend = (message: Extend, out: ByteWriter): void => {
-  const address = ipToBytes(message.address.address);
-  if (address?.length !== 4) return out.fail(`"${message.address.address}" is no IPv4 address`);
-  out.raw(address).u16(message.port, "port");
+  if (message.address.family !== 4) out.fail("the address is not IPv4");
+  out.ip(message.address).u16(message.port, "port");
   out.fixed(message.handshake, TAP_CLIENT_LENGTH, "onion skin").fixed(message.rsaId, HASH_LENGTH, "RSA identity");
 };
 

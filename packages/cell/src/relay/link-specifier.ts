@@ -1,7 +1,7 @@
 import type { ByteReader } from "../byte-reader.ts";
 import type { ByteWriter } from "../byte-writer.ts";
 import type { IpAddress } from "../ip.ts";
-import { ipFromBytes, ipToBytes } from "../ip.ts";
+import { ipLength } from "../ip.ts";
 
 /** LSTYPE of the link specifiers that are defined. tor-spec 5.1.2. */
 export const LinkSpecifierType = { TLS_TCP_IPV4: 0, TLS_TCP_IPV6: 1, RSA_ID: 2, ED25519_ID: 3 } as const;
@@ -70,10 +70,10 @@ export const orderLinkSpecifiers = (specifiers: ReadonlyArray<LinkSpecifier>): R
   return [...specifiers].sort((one, other) => rank(one) - rank(other));
 };
 
-const readTlsTcp = (reader: ByteReader, length: number, addressLength: 4 | 16): TlsTcpSpecifier => {
-  if (length !== addressLength + PORT_LENGTH) reader.fail("length", `a TLS-over-TCP specifier of ${length} bytes`, 1);
-  const address = ipFromBytes(reader.take(addressLength, "address")) as IpAddress;
-  return { _tag: "TLS_TCP", address, port: reader.u16("port") };
+const readTlsTcp = (reader: ByteReader, length: number, family: 4 | 6): TlsTcpSpecifier => {
+  if (length !== ipLength(family) + PORT_LENGTH)
+    reader.fail("length", `an IPv${family} specifier of ${length} bytes`, 1);
+  return { _tag: "TLS_TCP", address: reader.ip(family, "address"), port: reader.u16("port") };
 };
 
 const readId = (reader: ByteReader, length: number, expected: number): Buffer => {
@@ -88,7 +88,7 @@ const readSpecifier = (reader: ByteReader): LinkSpecifier => {
     case LinkSpecifierType.TLS_TCP_IPV4:
       return readTlsTcp(reader, length, 4);
     case LinkSpecifierType.TLS_TCP_IPV6:
-      return readTlsTcp(reader, length, 16);
+      return readTlsTcp(reader, length, 6);
     case LinkSpecifierType.RSA_ID:
       return { _tag: "RSA_ID", id: readId(reader, length, RSA_ID_LENGTH) };
     case LinkSpecifierType.ED25519_ID:
@@ -117,17 +117,10 @@ export const readLinkSpecifiers = (reader: ByteReader): ReadonlyArray<LinkSpecif
 const writeSpecifier = (specifier: LinkSpecifier, out: ByteWriter): void => {
   out.u8(linkSpecifierType(specifier), "LSTYPE");
   switch (specifier._tag) {
-    case "TLS_TCP": {
-      const address = ipToBytes(specifier.address.address);
-      if (address?.length !== (specifier.address.family === 4 ? 4 : 16)) {
-        return out.fail(`"${specifier.address.address}" is no address of family ${specifier.address.family}`);
-      }
-      out
-        .u8(address.length + PORT_LENGTH, "LSLEN")
-        .raw(address)
-        .u16(specifier.port, "port");
+    case "TLS_TCP":
+      out.u8(ipLength(specifier.address.family) + PORT_LENGTH, "LSLEN");
+      out.ip(specifier.address).u16(specifier.port, "port");
       return;
-    }
     case "RSA_ID":
       out.u8(RSA_ID_LENGTH, "LSLEN").fixed(specifier.id, RSA_ID_LENGTH, "RSA identity");
       return;

@@ -1,7 +1,7 @@
 import type { ByteReader } from "../byte-reader.ts";
 import type { ByteWriter } from "../byte-writer.ts";
 import type { IpAddress } from "../ip.ts";
-import { ipFromBytes, ipToBytes } from "../ip.ts";
+import { ipLength } from "../ip.ts";
 import { parseDestination } from "./destination.ts";
 import type { Resolve, Resolved, ResolvedAnswer } from "./message.ts";
 
@@ -15,16 +15,15 @@ export const readResolve = (reader: ByteReader): Resolve => {
 };
 
 export const writeResolve = (message: Resolve, out: ByteWriter): void => {
-  const query = parseDestination(message.query.address);
-  if (query?.family !== message.query.family) {
-    return out.fail(`"${message.query.address}" is no query of family ${message.query.family}`);
-  }
-  out.raw(Buffer.from(query.address, "latin1")).u8(0, "NUL");
+  const { family, address } = message.query;
+  const query = parseDestination(address);
+  if (query === undefined || query.family !== family) out.fail(`"${address}" is no query of family ${family}`);
+  else out.raw(Buffer.from(query.address, "latin1")).u8(0, "NUL");
 };
 
-const readAddress = (reader: ByteReader, length: number, expected: 4 | 16): IpAddress => {
-  if (length !== expected) reader.fail("length", `an address of ${length} bytes, not ${expected}`, 1);
-  return ipFromBytes(reader.take(length, "address")) as IpAddress;
+const readAddress = (reader: ByteReader, length: number, family: 4 | 6): IpAddress => {
+  if (length !== ipLength(family)) reader.fail("length", `an IPv${family} address of ${length} bytes`, 1);
+  return reader.ip(family, "address");
 };
 
 const readAnswer = (reader: ByteReader): ResolvedAnswer => {
@@ -34,7 +33,7 @@ const readAnswer = (reader: ByteReader): ResolvedAnswer => {
     case AnswerType.IPV4:
       return { _tag: "ADDRESS", address: readAddress(reader, length, 4), ttl: reader.u32("TTL") };
     case AnswerType.IPV6:
-      return { _tag: "ADDRESS", address: readAddress(reader, length, 16), ttl: reader.u32("TTL") };
+      return { _tag: "ADDRESS", address: readAddress(reader, length, 6), ttl: reader.u32("TTL") };
     case AnswerType.HOSTNAME: {
       if (length === 0) reader.fail("length", "an empty host name", 1);
       return { _tag: "HOSTNAME", name: reader.take(length, "name").toString("latin1"), ttl: reader.u32("TTL") };
@@ -56,14 +55,10 @@ export const readResolved = (reader: ByteReader): Resolved => {
 
 const writeAnswer = (answer: ResolvedAnswer, out: ByteWriter): void => {
   switch (answer._tag) {
-    case "ADDRESS": {
-      const { family, address } = answer.address;
-      const bytes = ipToBytes(address);
-      if (bytes?.length !== (family === 4 ? 4 : 16)) return out.fail(`"${address}" is no address of family ${family}`);
-      out.u8(family === 4 ? AnswerType.IPV4 : AnswerType.IPV6, "type");
-      out.u8(bytes.length, "length").raw(bytes);
+    case "ADDRESS":
+      // The type bytes of addresses are the family numbers.
+      out.u8(answer.address.family, "type").u8(ipLength(answer.address.family), "length").ip(answer.address);
       break;
-    }
     case "HOSTNAME": {
       const name = Buffer.from(answer.name, "latin1");
       if (name.length === 0) out.fail("an empty host name");

@@ -1,9 +1,9 @@
 import type { ByteReader } from "../byte-reader.ts";
 import type { ByteWriter } from "../byte-writer.ts";
-import { ipFromBytes, ipToBytes } from "../ip.ts";
+import { ipFromBytes } from "../ip.ts";
 import { EndReason } from "../reason.ts";
 import { formatAddrPort, parseAddrPort } from "./destination.ts";
-import type { Begin, BeginDir, Connected, Data, End, ResolvedAddress, Xoff, Xon } from "./message.ts";
+import type { Begin, BeginDir, Connected, Data, End, Xoff, Xon } from "./message.ts";
 import { BeginFlag } from "./message.ts";
 
 /** The TTL of an address that came without one. tor-spec 6.3. */
@@ -12,7 +12,8 @@ const TTL_LENGTH = 4;
 const FLAGS_LENGTH = 4;
 /** The flags that are defined; others are ignored. tor-spec 6.2. */
 const KNOWN_FLAGS = BeginFlag.IPV6_OKAY | BeginFlag.IPV4_NOT_OKAY | BeginFlag.IPV6_PREFERRED;
-/** What stands for an IPv6 address in CONNECTED, after four zeros. tor-spec 6.2. */
+/** What stands for an IPv6 address in CONNECTED: this address, then this type. tor-spec 6.2. */
+const CONNECTED_NO_IPV4 = "0.0.0.0";
 const CONNECTED_IPV6 = 6;
 
 export const readBegin = (reader: ByteReader): Begin => {
@@ -38,14 +39,6 @@ export const writeData = (message: Data, out: ByteWriter): void => {
   out.raw(message.data);
 };
 
-const writeAddress = ({ address }: ResolvedAddress, out: ByteWriter): void => {
-  const bytes = ipToBytes(address.address);
-  if (bytes?.length !== (address.family === 4 ? 4 : 16)) {
-    return out.fail(`"${address.address}" is no address of family ${address.family}`);
-  }
-  out.raw(bytes);
-};
-
 export const readEnd = (reader: ByteReader): End => {
   // An empty END means MISC, and a malformed address is none: a stream must be closed all the same. tor-spec 6.3.
   const reason = reader.remaining === 0 ? EndReason.MISC : reader.u8("reason");
@@ -60,29 +53,26 @@ export const writeEnd = (message: End, out: ByteWriter): void => {
   out.u8(message.reason, "reason");
   if (message.resolved === undefined) return;
   if (message.reason !== EndReason.EXITPOLICY) out.fail(`reason ${message.reason} takes no address`);
-  writeAddress(message.resolved, out);
-  out.u32(message.resolved.ttl, "TTL");
+  out.ip(message.resolved.address).u32(message.resolved.ttl, "TTL");
 };
 
 export const readConnected = (reader: ByteReader): Connected => {
   if (reader.remaining === 0) return { _tag: "CONNECTED", resolved: undefined };
-  let bytes = reader.take(4, "IPv4 address");
-  if (bytes.readUInt32BE(0) === 0) {
+  let address = reader.ip(4, "IPv4 address");
+  if (address.address === CONNECTED_NO_IPV4) {
     const type = reader.u8("address type");
     if (type !== CONNECTED_IPV6) reader.fail("value", `address type ${type} is not 6`, 1);
-    bytes = reader.take(16, "IPv6 address");
+    address = reader.ip(6, "IPv6 address");
   }
-  const address = ipFromBytes(bytes) as ResolvedAddress["address"];
   return { _tag: "CONNECTED", resolved: { address, ttl: reader.u32("TTL") } };
 };
 
 export const writeConnected = (message: Connected, out: ByteWriter): void => {
   if (message.resolved === undefined) return;
   const { address, ttl } = message.resolved;
-  if (address.family === 4 && address.address === "0.0.0.0") out.fail("0.0.0.0 stands for an IPv6 address");
+  if (address.family === 4 && address.address === CONNECTED_NO_IPV4) out.fail("0.0.0.0 stands for an IPv6 address");
   if (address.family === 6) out.u32(0, "IPv4 address").u8(CONNECTED_IPV6, "address type");
-  writeAddress(message.resolved, out);
-  out.u32(ttl, "TTL");
+  out.ip(address).u32(ttl, "TTL");
 };
 
 const readVersionZero = (reader: ByteReader): void => {
