@@ -51,12 +51,12 @@ export interface CongestionControl {
   readonly room: () => number;
   /**
    * A DATA cell is being sent. True if the other end will acknowledge this very cell: then `rememberTag` must follow.
-   * Not to be called when there is no room: that is a defect of the caller.
+   * Ask `room` first: a fixed window that is overdrawn is a defect. Vegas bears it, as its window may have shrunk since.
    */
   readonly onCellSent: (nowUs: Micros) => boolean;
   /**
    * The authentication tag of the cell for which `onCellSent` was true: 20 bytes of running digest, or whatever the
-   * encryption of the hop takes in its place. Copied.
+   * encryption of the hop takes in its place (at most 20). Copied.
    */
   readonly rememberTag: (tag: Uint8Array) => void;
   /**

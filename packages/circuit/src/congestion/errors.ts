@@ -4,17 +4,17 @@
  * - `sendme-unexpected`: a SENDME, but no cell is in flight that one would acknowledge
  * - `sendme-version`: its version is below the network's minimum, or unknown
  * - `sendme-tag`: its authentication tag is missing, too short, or not that of the cell that it would acknowledge
- * - `window-overflow`: it would open the window further than it ever was
  * - `window-overrun`: a DATA cell more than the window allowed
- * - `sendme-increment`: the other end offers an increment that is too far from the network's
+ * - `increment`: in the handshake it offers an increment of SENDMEs that is too far from the network's
+ * - `unrequested`: it answers a request for congestion control that was not made
  */
 export type CongestionProblem =
   | "sendme-unexpected"
   | "sendme-version"
   | "sendme-tag"
-  | "window-overflow"
   | "window-overrun"
-  | "sendme-increment";
+  | "increment"
+  | "unrequested";
 
 /**
  * The other end of a circuit hop violated circuit-level flow control (tor-spec 7.3, proposal 324). Always a protocol
