@@ -1,0 +1,42 @@
+import { createCipheriv, createHash, randomFillSync } from "node:crypto";
+import { Context, Layer } from "effect";
+
+/**
+ * Chance: every random byte of Allium comes from here, so that a network can be run again with the same seed. Synchronous,
+ * since state machines ask for bytes in the middle of a step.
+ */
+export class Entropy extends Context.Service<
+  Entropy,
+  {
+    /** `length` bytes, fit for keys when the layer is the live one. */
+    readonly bytes: (length: number) => Buffer;
+    /** An integer in [0, limit), without bias; `limit` at most 2^32. */
+    readonly below: (limit: number) => number;
+  }
+>()("allium/channel/Entropy") {}
+
+const fromBytes = (bytes: (length: number) => Buffer): Entropy["Service"] => ({
+  bytes,
+  below: (limit) => {
+    // Draws from the incomplete last stretch of 2^32 are thrown away: they would favour small numbers.
+    const usable = 0x1_0000_0000 - (0x1_0000_0000 % limit);
+    for (;;) {
+      const drawn = bytes(4).readUInt32BE(0);
+      if (drawn < usable) return drawn % limit;
+    }
+  },
+});
+
+/** The platform's generator. */
+export const layer: Layer.Layer<Entropy> = Layer.succeed(
+  Entropy,
+  fromBytes((length) => randomFillSync(Buffer.allocUnsafe(length))),
+);
+
+/** The same bytes for the same seed. For tests and simulations only: nothing that it makes is secret. */
+export const layerSeeded = (seed: string): Layer.Layer<Entropy> =>
+  Layer.sync(Entropy, () => {
+    const digest = createHash("sha256").update(seed).digest();
+    const stream = createCipheriv("aes-128-ctr", digest.subarray(0, 16), digest.subarray(16));
+    return fromBytes((length) => stream.update(Buffer.alloc(length)));
+  });
