@@ -30,7 +30,7 @@ export class VegasWindow {
     // A window below one increment would never again be acknowledged, and the circuit stand still. The parameters say that it
     // must not be that small, but `sendmeInc` is the other end's.
     this.#min = Math.max(params.cwndMin, params.sendmeInc);
-    this.#cwnd = Math.max(params.cwndInit, params.sendmeInc);
+    this.#cwnd = Math.min(Math.max(params.cwndInit, params.sendmeInc), params.cwndMax);
     this.#acksToUpdate = this.#acksPerUpdate();
   }
 
