@@ -2,6 +2,16 @@ import { assert, describe, it } from "@effect/vitest";
 import { Effect, Exit } from "effect";
 import { Reactor, ReactorGroup } from "../src/index.ts";
 
+const count = Reactor.make({
+  name: "count",
+  reads: {},
+  writes: { numbers: Reactor.port<number>() },
+  run: ({ numbers }) =>
+    Effect.gen(function* () {
+      for (let n = 1; ; n++) yield* numbers.offer(n);
+    }),
+});
+
 const double = Reactor.make({
   name: "double",
   reads: { numbers: Reactor.port<number>() },
@@ -29,17 +39,7 @@ describe("ReactorGroup", () => {
         Effect.gen(function* () {
           const numbers = group.link<number>("numbers");
           const doubled = group.link<number>("doubled");
-          yield* group.start(
-            Reactor.make({
-              name: "count",
-              reads: {},
-              writes: { numbers: Reactor.port<number>() },
-              run: ({ numbers }) =>
-                Effect.gen(function* () {
-                  for (let n = 1; ; n++) yield* numbers.offer(n);
-                }),
-            }).wire({ numbers: numbers.writer }) as never,
-          );
+          yield* group.start(count.wire({ numbers: numbers.writer }));
           yield* group.start(double.wire({ numbers: numbers.reader, doubled: doubled.writer }));
           yield* group.start(collect(seen, 5).wire({ numbers: doubled.reader }));
         }),
