@@ -1,0 +1,40 @@
+import { readFileSync } from "node:fs";
+
+/** A line of a log that somebody should look at. */
+export interface LogFinding {
+  readonly line: number;
+  readonly text: string;
+}
+
+/** What `tor` warns of in every private network on one machine, each with why it does no harm. */
+export const PRIVATE_NETWORK_WARNINGS: ReadonlyArray<RegExp> = [
+  // What the torrc asks for.
+  /You have used DirAuthority or AlternateDirAuthority/,
+  /TestingTorNetwork is set/,
+  /you disabled SafeLogging/,
+  /V3AuthVotingInterval is very low/,
+  /V3Auth(Vote|Dist)Delay is very low/,
+  // Where tests and containers run.
+  /You are running Tor as root/,
+  // A new authority has no state yet.
+  /Cannot open fingerprint file .*approved-routers/,
+  /Could not open ".*sr-state"/,
+  /SR: Unable to read SR state file/,
+  // Relays ask for a consensus before there is one.
+  /http status code 404 \("Not found"\) .* while fetching consensus directory/,
+  // Tests give a client addresses as often as names.
+  /is giving Tor only an IP address/,
+];
+
+/**
+ * The lines of a log at `[warn]` or `[err]` (and Effect's `level=WARN|ERROR|FATAL`, for Allium's own programs) that no pattern
+ * of `allow`, and none that every private network gives, matches.
+ */
+export const scanLog = (file: string, allow: ReadonlyArray<RegExp> = []): ReadonlyArray<LogFinding> => {
+  const allowed = [...PRIVATE_NETWORK_WARNINGS, ...allow];
+  return readFileSync(file, "utf8")
+    .split("\n")
+    .map((text, index) => ({ line: index + 1, text }))
+    .filter(({ text }) => /\[(warn|err)\]|level=(WARN|ERROR|FATAL)|"level":"(WARN|ERROR|FATAL)"/i.test(text))
+    .filter(({ text }) => !allowed.some((pattern) => pattern.test(text)));
+};

@@ -1,0 +1,23 @@
+import { assert, describe, it } from "@effect/vitest";
+import { INSTALL_TOR, missingTor } from "./availability.ts";
+
+/**
+ * `describe` for suites that need system `tor` daemons. Without them the suite is skipped, and says so; with
+ * `ALLIUM_REQUIRE_TOR=1` (continuous integration) it fails instead.
+ */
+export const describeWithTor = (name: string, body: () => void): void => {
+  const missing = missingTor();
+  if (missing.length === 0) {
+    describe(name, body);
+    return;
+  }
+  const message = `${missing.join(" and ")} not found: "${name}" not run. Install with: ${INSTALL_TOR}`;
+  if (process.env["ALLIUM_REQUIRE_TOR"] === "1") {
+    describe(name, () => {
+      it("has the programs it needs", () => assert.fail(message));
+    });
+    return;
+  }
+  console.error(`SKIPPED: ${message}`);
+  describe.skip(name, body);
+};
