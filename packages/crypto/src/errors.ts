@@ -78,9 +78,7 @@ export type HandshakeProblem =
   | "bad-mac"
   /** The server's proof does not fit: it is not who it should be, or somebody changed the message. */
   | "bad-auth"
-  /** The list of circuit extensions is malformed (ntor-v3). */
-  | "bad-extensions"
-  /** The server's policy refused what the client asked for (ntor-v3). */
+  /** The server will not do what the client asked for (ntor-v3). */
   | "refused";
 
 /** A circuit handshake that must not go on. Carries no key material and nothing derived from it. */

@@ -5,7 +5,6 @@ export * from "./ed25519.ts";
 export * from "./ed25519-cert.ts";
 export * from "./errors.ts";
 export * from "./generate.ts";
-export * from "./handshake/circuit-extensions.ts";
 export * from "./handshake/fast.ts";
 export type { ClientHandshake, HandshakeServerKeys, HandshakeTarget, ServerHandshake } from "./handshake/keys.ts";
 export * from "./handshake/ntor.ts";

@@ -152,15 +152,19 @@ const fail = (problem: CertificateProblem, field: string) => new CertificateErro
 export const parseX509 = (bytes: Uint8Array): ParsedX509 => {
   const encoded = Buffer.from(bytes);
   let certificate: X509Certificate;
-  let publicKey: KeyObject;
   try {
     certificate = new X509Certificate(encoded);
-    publicKey = certificate.publicKey;
   } catch {
     throw fail("not-der", "Certificate");
   }
   // The platform also reads PEM, looser encodings and bytes behind the end, and gives back what it understood.
   if (!certificate.raw.equals(encoded)) throw fail("not-der", "Certificate");
+  let publicKey: KeyObject;
+  try {
+    ({ publicKey } = certificate);
+  } catch {
+    throw fail("wrong-key", "SubjectPublicKeyInfo");
+  }
   const notBefore = certificate.validFromDate.getTime();
   const notAfter = certificate.validToDate.getTime();
   if (Number.isNaN(notBefore) || Number.isNaN(notAfter)) throw fail("not-der", "Validity");

@@ -1,15 +1,8 @@
 import { assert, describe, it } from "@effect/vitest";
 import { Random } from "../../../test/support/fuzz.ts";
 import {
-  answerCircuitExtensions,
-  type CircuitExtension,
-  CircuitExtensionType,
-  congestionControlRequest,
-  congestionControlResponse,
-  encodeCircuitExtensions,
   fastClientEnd,
   fastServer,
-  grantedSendmeIncrement,
   HandshakeError,
   type HandshakeServerKeys,
   type HandshakeTarget,
@@ -22,7 +15,6 @@ import {
   ntorV3ClientBegin,
   ntorV3ClientEnd,
   ntorV3Server,
-  parseCircuitExtensions,
   splitKeyMaterial,
   tor1,
   tor1OnionService,
@@ -189,26 +181,20 @@ describe("ntor-v3", () => {
   it.each([
     ["current", current],
     ["previous", previous],
-  ])("negotiates congestion control with the %s onion key", (_which, onionKey) => {
-    const client = ntorV3ClientBegin(
-      { ...target, onionKey: onionKey.publicKey },
-      x25519Key(40),
-      encodeCircuitExtensions([congestionControlRequest]),
-    );
-    const grant = answerCircuitExtensions((requested) => {
-      assert.deepStrictEqual(
-        requested.map(({ type }) => type),
-        [CircuitExtensionType.CongestionControlRequest],
-      );
-      return [congestionControlResponse(31)];
-    });
-    const server = ntorV3Server(keys, client.request, x25519Key(41), grant, length);
+  ])("carries a message each way with the %s onion key", (_which, onionKey) => {
+    const question = Buffer.from("congestion control, please");
+    const client = ntorV3ClientBegin({ ...target, onionKey: onionKey.publicKey }, x25519Key(40), question);
+    assert.notInclude(client.request.toString("latin1"), question.toString("latin1"));
+    const answer = Buffer.from("with pleasure");
+    const respond = (message: Buffer) => (message.equals(question) ? answer : undefined);
+    const server = ntorV3Server(keys, client.request, x25519Key(41), respond, length);
+    assert.notInclude(server.reply.toString("latin1"), answer.toString("latin1"));
     const end = ntorV3ClientEnd(client.state, server.reply, length);
-    assert.strictEqual(grantedSendmeIncrement(parseCircuitExtensions(end.message)), 31);
+    assert.deepStrictEqual(end.message, answer);
     assert.deepStrictEqual(end.material, server.material);
   });
 
-  const { request, state } = ntorV3ClientBegin(target, x25519Key(40), encodeCircuitExtensions([]));
+  const { request, state } = ntorV3ClientBegin(target, x25519Key(40), hex("00"));
   it.each([
     ["too short", request.subarray(2), "ntor-v3 bad-length"],
     ["for another relay", flipped(request, 0), "ntor-v3 unknown-key"],
@@ -225,16 +211,10 @@ describe("ntor-v3", () => {
     );
   });
 
-  it("a relay may refuse what a client asks for, and does not read a malformed list", () => {
-    const refuse = answerCircuitExtensions(() => undefined);
+  it("a relay may refuse what a client asks for", () => {
     assert.strictEqual(
-      problemOf(() => ntorV3Server(keys, request, x25519Key(41), refuse, length)),
+      problemOf(() => ntorV3Server(keys, request, x25519Key(41), () => undefined, length)),
       "ntor-v3 refused",
-    );
-    const malformed = ntorV3ClientBegin(target, x25519Key(40), hex("01"));
-    assert.strictEqual(
-      problemOf(() => ntorV3Server(keys, malformed.request, x25519Key(41), refuse, length)),
-      "ntor-v3 bad-extensions",
     );
   });
 
@@ -266,64 +246,6 @@ describe("ntor-v3", () => {
       problemOf(() => ntorV3ClientBegin({ ...target, onionKey: weak }, x25519Key(40), hex(""))),
       "ntor-v3 weak-key",
     );
-  });
-});
-
-describe("circuit extensions", () => {
-  it("are written as tor writes them", () => {
-    assert.strictEqual(encodeCircuitExtensions([congestionControlRequest]).toString("hex"), "010100");
-    assert.strictEqual(encodeCircuitExtensions([congestionControlResponse(31)]).toString("hex"), "0102011f");
-    assert.strictEqual(encodeCircuitExtensions([]).toString("hex"), "00");
-  });
-
-  it("come back as they were, the first of each type", () => {
-    const lists: ReadonlyArray<ReadonlyArray<CircuitExtension>> = Array.from({ length: 50 }, () =>
-      Array.from({ length: random.below(8) }, () => ({
-        type: random.below(5),
-        body: random.bytes(random.below(256)),
-      })),
-    );
-    for (const list of lists) {
-      const first = list.filter(({ type }, index) => list.findIndex((other) => other.type === type) === index);
-      assert.deepStrictEqual(parseCircuitExtensions(encodeCircuitExtensions(list)), first);
-    }
-  });
-
-  it.each([
-    ["nothing at all", ""],
-    ["fewer than said", "020100"],
-    ["a cut head", "0101"],
-    ["a cut body", "01020200"],
-    ["bytes behind the list", "010100ff"],
-  ])("are refused with %s", (_what, bytes) => {
-    assert.strictEqual(
-      problemOf(() => parseCircuitExtensions(hex(bytes))),
-      "ntor-v3 bad-extensions",
-    );
-  });
-
-  it("are refused when they cannot be written", () => {
-    const long = { type: 9, body: Buffer.alloc(256) };
-    const many = Array.from({ length: 256 }, () => congestionControlRequest);
-    assert.strictEqual(
-      problemOf(() => encodeCircuitExtensions([long])),
-      "ntor-v3 bad-extensions",
-    );
-    assert.strictEqual(
-      problemOf(() => encodeCircuitExtensions(many)),
-      "ntor-v3 bad-extensions",
-    );
-  });
-
-  it("grant congestion control with a number, or not at all", () => {
-    const response = (body: string) => [{ type: CircuitExtensionType.CongestionControlResponse, body: hex(body) }];
-    assert.isUndefined(grantedSendmeIncrement([]));
-    assert.strictEqual(grantedSendmeIncrement(response("1f00")), 31);
-    for (const body of ["", "00"])
-      assert.strictEqual(
-        problemOf(() => grantedSendmeIncrement(response(body))),
-        "ntor-v3 bad-extensions",
-      );
   });
 });
 

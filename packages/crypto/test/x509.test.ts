@@ -159,6 +159,16 @@ describe("a peer's X.509 certificate", () => {
     );
   });
 
+  it("is refused when its key is of no known kind", () => {
+    const rsaEncryption = hex("2a864886f70d010101");
+    const unknown = Buffer.from(certificate);
+    unknown[certificate.indexOf(rsaEncryption) + rsaEncryption.length - 1] = 0x7f;
+    assert.strictEqual(
+      problemOf(() => parseX509(unknown)),
+      "x509 wrong-key SubjectPublicKeyInfo",
+    );
+  });
+
   it("is refused when its dates are none", () => {
     const good = signX509({ ...content, notAfter: Date.UTC(2030, 0, 1) }, identity);
     const at = good.indexOf("300101000000Z");

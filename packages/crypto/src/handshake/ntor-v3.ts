@@ -102,7 +102,7 @@ export interface NtorV3ClientState {
  * Begins an ntor-v3 handshake as a client (proposal 332).
  *
  * @param ephemeral a fresh key pair, never used again
- * @param message what only the relay shall read: circuit extensions, see `encodeCircuitExtensions`
+ * @param message what only the relay shall read: for circuits, the encoded list of circuit extensions
  * @param verification what the handshake is for; circuits if not said
  * @throws HandshakeError `weak-key` if the relay's onion key is none
  */
@@ -127,7 +127,7 @@ export const ntorV3ClientBegin = (
 
 /** What a client has at the end of an ntor-v3 handshake. */
 export interface NtorV3ClientResult {
-  /** What the relay answered to the client's message: circuit extensions, see `parseCircuitExtensions`. */
+  /** What the relay answered to the client's message: for circuits, the encoded list of circuit extensions. */
   readonly message: Buffer;
   /** Key material for `splitKeyMaterial`. Secret. */
   readonly material: Buffer;
@@ -153,8 +153,8 @@ export const ntorV3ClientEnd = (state: NtorV3ClientState, reply: Uint8Array, len
 };
 
 /**
- * A relay's answer to the message in a client's handshake, or undefined to refuse. Called only for messages whose sender is
- * shown to have made the handshake. For circuits, see `answerCircuitExtensions`.
+ * A relay's answer to the message in a client's handshake, or undefined to refuse. Called once the message is shown to come
+ * from whoever made the handshake. For circuits, both are encoded lists of circuit extensions.
  */
 export type NtorV3Responder = (message: Buffer) => Uint8Array | undefined;
 
