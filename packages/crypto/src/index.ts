@@ -15,7 +15,7 @@ export {
   type InboundCrypto,
   type OutboundCrypto,
   type RelayCrypto,
-  RelayInbound,
+  type RelayInbound,
   relayCrypto,
 } from "./relay-crypto.ts";
 export * from "./relay-keys.ts";
