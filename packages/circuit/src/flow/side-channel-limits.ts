@@ -39,7 +39,7 @@ export class SideChannelLimits {
   onXoff(): void {
     this.#xoffs++;
     if (this.#last === "xoff") throw new FlowError("xoff-repeated", "XOFF after XOFF");
-    if (this.#sentBytes < Math.max(this.#xoffBytes, 1)) {
+    if (this.#sentBytes < this.#xoffBytes) {
       throw new FlowError("xoff-early", `XOFF after ${this.#sentBytes} bytes`);
     }
     if (this.#xoffs * this.#xoffBytes > this.#sentBytes) {
@@ -54,7 +54,7 @@ export class SideChannelLimits {
     this.#last = "xon";
     if (!isAdvisory) return;
     this.#advisoryXons++;
-    if (this.#sentBytes < Math.max(Math.min(this.#xoffBytes, this.#xonBytes), 1)) {
+    if (this.#sentBytes < Math.min(this.#xoffBytes, this.#xonBytes)) {
       throw new FlowError("xon-early", `XON after ${this.#sentBytes} bytes`);
     }
     if (this.#advisoryXons * this.#xonBytes > this.#sentBytes) {
