@@ -84,6 +84,11 @@ export class CellDecoder implements CellView {
     return this.carried + this.chunk.length - this.at;
   }
 
+  /** Bytes of memory that the decoder keeps alive, for the accounts of whoever owns it. */
+  get held(): number {
+    return this.carry.length + this.chunk.length;
+  }
+
   /**
    * Switches to the circuit ID length of a negotiated link protocol, from the cell after the present one on. To be called
    * on the peer's VERSIONS, before `next`; until then circuit IDs have 2 bytes (tor-spec 4.1).

@@ -124,6 +124,16 @@ describe("CellDecoder", () => {
     }
   });
 
+  it("loses nothing if the cells that came before made one long cell under the old length", () => {
+    const versions = encodeChannelMessage(0, { _tag: "VERSIONS", versions: [4] });
+    // With circuit IDs of 2 bytes this is a variable-length cell of 0x0203 bytes.
+    const relay = encodeFixedCell(0x80008102, ChannelCommand.RELAY, Buffer.from([7]));
+    const decoder = new CellDecoder();
+    assert.lengthOf(decodeAll(decoder, [Buffer.concat([versions, relay, relay.subarray(0, 5)])]), 1);
+    decoder.setLinkProtocol(4);
+    assert.lengthOf(decodeAll(decoder, [relay.subarray(5)]), 2);
+  });
+
   it("shows whole cells where the socket put them", () => {
     const chunk = Buffer.concat(
       [1, 2].map((circId) => encodeFixedCell(circId, ChannelCommand.RELAY, Buffer.alloc(509, circId))),
@@ -206,7 +216,19 @@ describe("CellDecoder", () => {
     decoder.push(chunk);
     drain(decoder);
     assert.strictEqual(decoder.buffered, 0);
+    assert.strictEqual(decoder.held, 0);
     assert.notStrictEqual(decoder.bytes, chunk);
+  });
+
+  it("holds a cut cell alone, and after a long one lets go of the long buffer", () => {
+    const certs = encodeVariableCell(0, ChannelCommand.CERTS, Buffer.alloc(9000));
+    const relay = encodeFixedCell(1, ChannelCommand.RELAY, Buffer.alloc(0));
+    const decoder = open();
+    assert.lengthOf(decodeAll(decoder, [certs.subarray(0, 8000)]), 0);
+    assert.isAtMost(decoder.held, certs.length);
+    assert.lengthOf(decodeAll(decoder, [Buffer.concat([certs.subarray(8000), relay.subarray(0, 100)])]), 1);
+    assert.isAtMost(decoder.held, 1024);
+    assert.lengthOf(decodeAll(decoder, [relay.subarray(100)]), 1);
   });
 
   it("appends a chunk that comes early, up to its limit", () => {

@@ -152,6 +152,16 @@ describe("malformed messages", () => {
     refuses(() => read("NETINFO", tooMany), "truncated", "NETINFO", 509);
   });
 
+  it("NETINFO addresses whose length is that of the other family are unknown", () => {
+    const netinfo = read("NETINFO", `00000000 06 04 7f000001 01 04 10 ${"00".repeat(16)}`);
+    assert.deepStrictEqual(netinfo, {
+      _tag: "NETINFO",
+      timestamp: 0,
+      otherAddress: { family: "unknown", type: 6, value: hex("7f000001") },
+      myAddresses: [{ family: "unknown", type: 4, value: Buffer.alloc(16) }],
+    });
+  });
+
   it("PADDING_NEGOTIATE of another version or command (test_padding_negotiate)", () => {
     refuses(() => read("PADDING_NEGOTIATE", "90 0303"), "value", "PADDING_NEGOTIATE", 0);
     refuses(() => read("PADDING_NEGOTIATE", "00 03"), "value", "PADDING_NEGOTIATE", 1);
