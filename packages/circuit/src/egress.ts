@@ -1,0 +1,194 @@
+import { ChannelCommand, RelayCommand, type RelayMessage, relayCellV0, writeRelayMessage } from "@allium/cell";
+import { type ChannelCircuit, slabBytes } from "@allium/channel";
+import { type OutboundCrypto, relayPayloadLength } from "@allium/crypto";
+import { type LinkReader, Reactor, type ReactorError, type Signal } from "@allium/kernel";
+import { type Clock, Effect, Exit } from "effect";
+import { microsOfNanos } from "./congestion/index.ts";
+import { CircuitClosedByPeer, type CircuitError, CircuitLimit, CircuitProtocolError, toProtocolError } from "./errors.ts";
+import type { FarSide } from "./far-side.ts";
+import type { HopFlow } from "./hop.ts";
+import type { EgressCommand, StreamBatch } from "./messages.ts";
+import type { StreamPaths } from "./stream-path.ts";
+
+/** What egress fails with. */
+export type EgressError = ReactorError<CircuitError>;
+
+/** What egress owns, and what it is given. */
+export interface EgressOptions {
+  /** Written by egress only. */
+  readonly near: ChannelCircuit;
+  /** Woken by the command link, the stream paths and the far inbox. */
+  readonly signal: Signal;
+  /** Owned by egress. */
+  readonly crypto: OutboundCrypto;
+  /** Flow control by hop; egress owns the sending half. */
+  readonly hops: ReadonlyArray<HopFlow>;
+  readonly paths: StreamPaths;
+  readonly clock: Clock.Clock;
+  /** A relay's far side; a client has none. */
+  readonly far: FarSide | undefined;
+  /** Cells in the near channel's queue at which it counts as blocked (`cellq_high`). */
+  readonly queueHigh: number;
+}
+
+// What goes to the near channel, in the order in which egress looks:
+//
+// | from | what | sealed for | why in this order |
+// | --- | --- | --- | --- |
+// | command link | SENDME, EXTENDED2, TRUNCATED, what a handle sends | its hop | few, and others wait for them |
+// | far inbox | the answer to CREATE2; relayed cells | not sealed, only encrypted | they were sealed by a later hop |
+// | stream paths | stream messages | their hop | |
+
+/**
+ * The egress reactor: seals what starts here, encrypts what goes to the near channel, one call of the cipher per train, and
+ * owns the congestion windows. Client and relay share it.
+ */
+export const makeEgress = (options: EgressOptions) =>
+  Reactor.make({
+    name: "egress",
+    reads: { commands: Reactor.port<EgressCommand>() },
+    writes: {},
+    run: ({ commands }) => runEgress(options, commands),
+  });
+
+const runEgress = (
+  options: EgressOptions,
+  commands: LinkReader<EgressCommand>,
+): Effect.Effect<never, EgressError> => {
+  const { signal, paths, far } = options;
+  const sealer = new Sealer(options);
+  return Effect.gen(function* () {
+    yield* commands.wakes(signal);
+    for (;;) {
+      let idle = true;
+      for (;;) {
+        const taken = commands.takeUnsafe();
+        if (taken === undefined) break;
+        if (Exit.isFailure(taken)) return yield* Effect.failCause(taken.cause);
+        yield* sealer.onCommand(taken.value);
+        idle = false;
+      }
+      if (far?.circuit !== undefined && (yield* sealer.relayFrom(far, far.circuit))) idle = false;
+      for (const path of paths.all) {
+        const taken = path?.outlet.takeUnsafe();
+        if (taken === undefined) continue;
+        if (Exit.isFailure(taken)) return yield* Effect.failCause(taken.cause);
+        yield* sealer.sendBatch(taken.value);
+        idle = false;
+      }
+      if (idle) yield* signal.wait;
+    }
+  });
+};
+
+class Sealer {
+  private readonly options: EgressOptions;
+
+  constructor(options: EgressOptions) {
+    this.options = options;
+  }
+
+  onCommand(command: EgressCommand): Effect.Effect<void, EgressError> {
+    switch (command._tag) {
+      case "Acknowledge":
+        return this.sendMessage(
+          command.hop,
+          this.options.hops[command.hop]?.agreed.sendmeEmitVersion === 0
+            ? { _tag: "SENDME", version: 0 }
+            : { _tag: "SENDME", version: 1, tag: command.tag },
+          false,
+        );
+      case "Acknowledged":
+        return this.onSendme(command.hop, command.version, command.tag);
+      case "Fail":
+        return Effect.fail(command.error);
+      case "Send":
+        return this.sendMessage(command.hop, command.message, command.early === true);
+    }
+  }
+
+  private onSendme(hop: number, version: number, tag: Buffer | undefined): Effect.Effect<void, EgressError> {
+    const { hops, near, clock, queueHigh, paths } = this.options;
+    return Effect.try({
+      try: () => {
+        const channelQueue = near.outbox.cells;
+        hops[hop]?.sending.onSendme(version, tag, microsOfNanos(clock.monotonicTimeNanosUnsafe()), {
+          channelBlocked: channelQueue >= queueHigh,
+          channelQueue,
+        });
+        paths.get(hop)?.room.notify();
+      },
+      catch: toProtocolError,
+    });
+  }
+
+  private sendMessage(hop: number, message: RelayMessage, early: boolean): Effect.Effect<void, EgressError> {
+    return Effect.suspend(() => {
+      const slab = Buffer.allocUnsafe(slabBytes(1));
+      writeRelayMessage(relayCellV0, slab, 0, 0, message);
+      return this.send(hop, slab, 1, early ? ChannelCommand.RELAY_EARLY : ChannelCommand.RELAY);
+    });
+  }
+
+  sendBatch(batch: StreamBatch): Effect.Effect<void, EgressError> {
+    return this.send(batch.hop, batch.slab, batch.count, ChannelCommand.RELAY);
+  }
+
+  /** Seals, counts and encrypts cells of ours, and gives them to the near channel. */
+  private send(hop: number, slab: Buffer, count: number, command: number): Effect.Effect<void, EgressError> {
+    const { crypto, hops, clock } = this.options;
+    const flow = hops[hop];
+    let now: ReturnType<typeof microsOfNanos> | undefined;
+    for (let index = 0; index < count; index++) {
+      // Read before it is encrypted: only DATA counts against the window.
+      const isData = slab[index * relayPayloadLength] === RelayCommand.DATA;
+      crypto.originate(slab, index, hop);
+      if (!isData || flow === undefined) continue;
+      flow.budget.sealed++;
+      now ??= microsOfNanos(clock.monotonicTimeNanosUnsafe());
+      if (flow.sending.onCellSent(now)) flow.sending.rememberTag(crypto.tag());
+    }
+    return this.toNear(command, count, crypto.encrypt(slab, count, hop));
+  }
+
+  private toNear(command: number, count: number, slab: Buffer): Effect.Effect<void, EgressError> {
+    return Effect.flatMap(this.options.near.send({ command, count, slab }), (sent) =>
+      sent ? Effect.void : Effect.fail(new CircuitClosedByPeer({ side: "near", how: "channel", reason: undefined })),
+    );
+  }
+
+  /** Takes what the far channel brought; true if there was something. */
+  relayFrom(far: FarSide, circuit: ChannelCircuit): Effect.Effect<boolean, EgressError> {
+    const { inbox } = circuit;
+    const control = inbox.takeControl();
+    if (control !== undefined) return Effect.as(this.onCreated(far, control.command, control.payload), true);
+    const train = inbox.take();
+    if (train !== undefined) {
+      if (far.state !== "open") return refuse("RELAY", "before CREATED2");
+      if (train.command === ChannelCommand.RELAY_EARLY) return refuse("RELAY_EARLY", "towards the client");
+      const { crypto } = this.options;
+      return Effect.as(this.toNear(ChannelCommand.RELAY, train.count, crypto.encrypt(train.slab, train.count, 0)), true);
+    }
+    const end = inbox.ended();
+    if (end === undefined) return Effect.succeed(false);
+    switch (end._tag) {
+      case "Overrun":
+        return Effect.fail(new CircuitLimit({ limit: "inbox" }));
+      case "Destroyed":
+        return Effect.fail(new CircuitClosedByPeer({ side: "far", how: "destroy", reason: end.reason }));
+      case "ChannelClosed":
+        return Effect.fail(new CircuitClosedByPeer({ side: "far", how: "channel", reason: undefined }));
+    }
+  }
+
+  private onCreated(far: FarSide, command: number, payload: Buffer): Effect.Effect<void, EgressError> {
+    if (far.state !== "waiting" || command !== ChannelCommand.CREATED2) return refuse("CREATED2", "nobody waits for it");
+    const length = payload.readUInt16BE(0);
+    if (length > payload.length - 2) return refuse("CREATED2", `${length} bytes of handshake`);
+    far.state = "open";
+    return this.sendMessage(0, { _tag: "EXTENDED2", handshake: payload.subarray(2, 2 + length) }, false);
+  }
+}
+
+const refuse = (where: string, detail: string): Effect.Effect<never, CircuitProtocolError> =>
+  Effect.fail(new CircuitProtocolError({ where, detail }));

@@ -1,0 +1,122 @@
+import { CellError, DestroyReason, EndReason } from "@allium/cell";
+import type { FaultKind } from "@allium/channel";
+import type { GroupCause, ReactorError } from "@allium/kernel";
+import { Cause, Data, Exit } from "effect";
+import { CongestionError } from "./congestion/index.ts";
+import { FlowError } from "./flow/index.ts";
+
+/** The peer did what a circuit in this state must not see. `where` names the message or the cell. */
+export class CircuitProtocolError extends Data.TaggedError("CircuitProtocolError")<{
+  readonly where: string;
+  readonly detail: string;
+}> {
+  readonly fault: FaultKind = "protocol";
+  override get message(): string {
+    return `${this.where}: ${this.detail}`;
+  }
+}
+
+/** One of the circuit's channels closed, or the peer on it sent DESTROY. */
+export class CircuitClosedByPeer extends Data.TaggedError("CircuitClosedByPeer")<{
+  readonly side: "near" | "far";
+  readonly how: "destroy" | "channel";
+  /** The reason in the DESTROY cell. It is not passed on: it would tell one side about the other. */
+  readonly reason: number | undefined;
+}> {
+  readonly fault: FaultKind = "peerClosed";
+}
+
+/** A bound of the circuit was reached. */
+export class CircuitLimit extends Data.TaggedError("CircuitLimit")<{
+  readonly limit: "inbox" | "memory";
+}> {
+  readonly fault: FaultKind = "resource";
+}
+
+/** The circuit could not be extended. */
+export class ExtendFailed extends Data.TaggedError("ExtendFailed")<{
+  readonly problem: "connect" | "identity" | "limit";
+}> {
+  readonly fault: FaultKind = "peerClosed";
+}
+
+/** What a reactor of a circuit fails with. */
+export type CircuitError = CircuitProtocolError | CircuitClosedByPeer | CircuitLimit | ExtendFailed;
+
+/** What a circuit is told to stop for. */
+export type CircuitStop = "finished" | "idle" | "shutdown" | "memory" | "truncated";
+
+/** Maps what the codecs and the pure machines throw to a circuit's protocol error; anything else is a bug and goes on. */
+export const toProtocolError = (cause: unknown): CircuitProtocolError => {
+  if (cause instanceof CircuitProtocolError) return cause;
+  if (cause instanceof CellError) return new CircuitProtocolError({ where: cause.subject, detail: cause.message });
+  if (cause instanceof CongestionError) return new CircuitProtocolError({ where: "SENDME", detail: cause.message });
+  if (cause instanceof FlowError) return new CircuitProtocolError({ where: "flow control", detail: cause.message });
+  throw cause;
+};
+
+// What the two sides of a circuit, and its streams, are told about its end. One table, as the design has it:
+//
+// | what ended it | DESTROY | END of its streams | log |
+// | --- | --- | --- | --- |
+// | protocol violation | PROTOCOL | DESTROY | info |
+// | DESTROY from a peer | DESTROYED | DESTROY | debug |
+// | a channel closed | CHANNEL_CLOSED | DESTROY | debug |
+// | a bound was reached | RESOURCELIMIT | RESOURCELIMIT | info |
+// | extending failed | CONNECTFAILED, OR_IDENTITY | DESTROY | debug |
+// | told to finish, idle | FINISHED | DESTROY | debug |
+// | shutdown | FINISHED | DESTROY | debug |
+// | a defect | INTERNAL | INTERNAL | error |
+
+/** What the end of a circuit means for others. */
+export interface EndMeaning {
+  readonly destroyReason: number;
+  readonly endReason: number;
+  readonly level: "debug" | "info" | "error";
+}
+
+const meaningOfError = (error: ReactorError<CircuitError>): EndMeaning => {
+  switch (error._tag) {
+    // A link inside the circuit ended first: nobody outside did anything wrong.
+    case "LinkEnded":
+    case "LinkClosed":
+      return FINISHED;
+    case "CircuitProtocolError":
+      return { destroyReason: DestroyReason.PROTOCOL, endReason: EndReason.DESTROY, level: "info" };
+    case "CircuitClosedByPeer":
+      return {
+        destroyReason: error.how === "destroy" ? DestroyReason.DESTROYED : DestroyReason.CHANNEL_CLOSED,
+        endReason: EndReason.DESTROY,
+        level: "debug",
+      };
+    case "CircuitLimit":
+      return { destroyReason: DestroyReason.RESOURCELIMIT, endReason: EndReason.RESOURCELIMIT, level: "info" };
+    case "ExtendFailed":
+      return {
+        destroyReason: error.problem === "identity" ? DestroyReason.OR_IDENTITY : DestroyReason.CONNECTFAILED,
+        endReason: EndReason.DESTROY,
+        level: "debug",
+      };
+  }
+};
+
+const BUG: EndMeaning = { destroyReason: DestroyReason.INTERNAL, endReason: EndReason.INTERNAL, level: "error" };
+
+const FINISHED: EndMeaning = { destroyReason: DestroyReason.FINISHED, endReason: EndReason.DESTROY, level: "debug" };
+
+const OUT_OF_MEMORY: EndMeaning = {
+  destroyReason: DestroyReason.RESOURCELIMIT,
+  endReason: EndReason.RESOURCELIMIT,
+  level: "info",
+};
+
+/** Looks the end of a circuit up in the table above. */
+export const meaningOf = (cause: GroupCause<CircuitError, CircuitStop>): EndMeaning => {
+  if (cause._tag === "Stopped") return cause.reason === "memory" ? OUT_OF_MEMORY : FINISHED;
+  if (cause._tag === "ScopeClosed") return FINISHED;
+  if (Exit.isSuccess(cause.exit)) return FINISHED;
+  const failure = cause.exit.cause;
+  if (Cause.hasDies(failure)) return BUG;
+  const error = Cause.findErrorOption(failure);
+  return error._tag === "Some" ? meaningOfError(error.value) : FINISHED;
+};

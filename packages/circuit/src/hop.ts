@@ -1,0 +1,51 @@
+import {
+  type AgreedParams,
+  type CongestionControl,
+  type CongestionView,
+  congestionControl,
+  type ReceiveAccount,
+  receiveAccount,
+} from "./congestion/index.ts";
+
+/**
+ * How much DATA may still be packaged for a hop. The one who packages counts what it hands over, egress counts what it has
+ * sealed: two counters with one writer each, so that cells on their way between the two are not spent twice.
+ */
+export class SendBudget {
+  /** DATA cells handed to egress so far. Written by whoever packages: the stream reactor, or conflux. */
+  packaged = 0;
+  /** DATA cells that egress has sealed so far. Written by egress. */
+  sealed = 0;
+  private readonly view: CongestionView;
+
+  constructor(view: CongestionView) {
+    this.view = view;
+  }
+
+  /** DATA cells that may be packaged now. */
+  get room(): number {
+    return Math.max(0, this.view.room - (this.packaged - this.sealed));
+  }
+}
+
+/** The flow control of one hop, and who owns which half: `sending` is egress's, `receiving` is ingress's. */
+export interface HopFlow {
+  readonly agreed: AgreedParams;
+  /** Written by egress only; others read `view`. */
+  readonly sending: CongestionControl;
+  readonly view: CongestionView;
+  readonly receiving: ReceiveAccount;
+  readonly budget: SendBudget;
+}
+
+/** The flow control of a hop as it was agreed in its handshake. */
+export const makeHopFlow = (agreed: AgreedParams): HopFlow => {
+  const sending = congestionControl(agreed);
+  return {
+    agreed,
+    sending,
+    view: sending.view,
+    receiving: receiveAccount(agreed),
+    budget: new SendBudget(sending.view),
+  };
+};

@@ -1,0 +1,135 @@
+import {
+  ChannelCommand,
+  DestroyReason,
+  type ForwardMessage,
+  RelayCommand,
+  type RelayMessageView,
+  readForwardMessage,
+} from "@allium/cell";
+import { type ChannelCircuit, type ChannelManager, slabBytes } from "@allium/channel";
+import type { RelayInbound } from "@allium/crypto";
+import type { LinkWriter, ReactorError, Signal } from "@allium/kernel";
+import { Effect } from "effect";
+import type { CircuitContext } from "../circuit-context.ts";
+import { CircuitClosedByPeer, type CircuitError, CircuitProtocolError, toProtocolError } from "../errors.ts";
+import type { FarSide } from "../far-side.ts";
+import type { HopFlow } from "../hop.ts";
+import type { IngressHandler } from "../ingress.ts";
+import type { EgressCommand } from "../messages.ts";
+import type { StreamHandling, StreamPaths } from "../stream-path.ts";
+import { type ExtendPolicy, extend, extendTarget, type PreviousHop } from "./extend.ts";
+
+/** What a relay's handler stands on. */
+export interface RelayHandlerOptions {
+  readonly circuit: CircuitContext;
+  readonly crypto: RelayInbound;
+  readonly flow: HopFlow;
+  readonly paths: StreamPaths;
+  readonly far: FarSide;
+  readonly commands: LinkWriter<EgressCommand>;
+  readonly channels: ChannelManager["Service"];
+  readonly streams: StreamHandling["Service"];
+  readonly policy: ExtendPolicy;
+  readonly previous: PreviousHop;
+  /** Woken by what the far channel brings, and by room on it. */
+  readonly farSignals: { readonly inbound: Signal; readonly room: Signal; readonly onEnd: () => void };
+}
+
+// What a relay does with a message of the circuit:
+//
+// | message | effect |
+// | --- | --- |
+// | EXTEND2 | in RELAY_EARLY only: opens the far side; EXTENDED2 follows from egress |
+// | TRUNCATE | closes the far side, TRUNCATED follows |
+// | DROP, PADDING_NEGOTIATE, unknown | dropped |
+// | CONFLUX_LINK and its kin | a violation while conflux is not offered |
+// | all others | a violation |
+
+/** What a relay does with messages of the circuit and with cells that are not for it. */
+export const relayHandler = (options: RelayHandlerOptions): IngressHandler => {
+  const { circuit, crypto, flow, paths, far, commands, channels, streams, policy, previous, farSignals } = options;
+  let earlyLeft = MAX_RELAY_EARLY;
+  crypto.lastHop(true);
+
+  const truncate = (): void => {
+    far.circuit?.destroy(DestroyReason.REQUESTED);
+    far.circuit = undefined;
+    far.state = "none";
+    crypto.lastHop(true);
+  };
+
+  const onMessage = (
+    message: ForwardMessage,
+    command: number,
+  ): Effect.Effect<void, ReactorError<CircuitError>> => {
+    switch (message._tag) {
+      case "EXTEND2": {
+        // As `tor`: an EXTEND2 that did not come in RELAY_EARLY is dropped (tor-spec, "Handling relay_early cells").
+        if (command !== ChannelCommand.RELAY_EARLY) return Effect.void;
+        if (far.state !== "none") return violation("EXTEND2", "the circuit is extended already");
+        return Effect.flatMap(guarded(() => extendTarget(message.linkSpecifiers, policy, previous)), (target) => {
+          far.state = "opening";
+          crypto.lastHop(false);
+          // Beside the reactors: ingress goes on reading while a channel is being found. Its failure ends the circuit.
+          return extend(channels, far, message, target, farSignals).pipe(
+            Effect.catchTag("ExtendFailed", (error) => Effect.ignore(commands.offer({ _tag: "Fail", error }))),
+            Effect.forkIn(circuit.group.scope, { startImmediately: true }),
+            Effect.asVoid,
+          );
+        });
+      }
+      case "TRUNCATE":
+        truncate();
+        return commands.offer({
+          _tag: "Send",
+          hop: 0,
+          message: { _tag: "TRUNCATED", reason: DestroyReason.REQUESTED },
+        });
+      case "DROP":
+      case "PADDING_NEGOTIATE":
+      case "UNRECOGNIZED":
+        return Effect.void;
+      default:
+        return violation(message._tag, "not on this circuit");
+    }
+  };
+
+  return {
+    onEarly: (count) => {
+      earlyLeft -= count;
+      if (earlyLeft < 0) throw new CircuitProtocolError({ where: "RELAY_EARLY", detail: `more than ${MAX_RELAY_EARLY}` });
+    },
+    onUnrecognized: (plain, from, to, command) => {
+      const next = far.circuit;
+      if (far.state !== "open" || next === undefined) {
+        return violation("RELAY", "not recognised, and the circuit ends here");
+      }
+      const slab = plain.length === slabBytes(to - from) ? plain : plain.subarray(slabBytes(from), slabBytes(to));
+      return sendFar(next, { command, count: to - from, slab });
+    },
+    onMessage: (_hop, view: RelayMessageView, command) =>
+      Effect.flatMap(guarded(() => readForwardMessage(view)), (message) => onMessage(message, command)),
+    onFirstStreamMessage: (hop, command) =>
+      opensStream(command)
+        ? Effect.flatMap(streams.direct(circuit, hop, flow), (path) => paths.install(hop, "direct", path)).pipe(
+            Effect.catchTag("GroupClosed", () => Effect.interrupt),
+          )
+        : Effect.void,
+  };
+};
+
+const guarded = <A>(run: () => A) => Effect.try({ try: run, catch: toProtocolError });
+
+const sendFar = (next: ChannelCircuit, train: Parameters<ChannelCircuit["send"]>[0]) =>
+  Effect.flatMap(next.send(train), (sent) =>
+    sent ? Effect.void : Effect.fail(new CircuitClosedByPeer({ side: "far", how: "channel", reason: undefined })),
+  );
+
+const violation = (where: string, detail: string): Effect.Effect<never, CircuitProtocolError> =>
+  Effect.fail(new CircuitProtocolError({ where, detail }));
+
+const opensStream = (command: number): boolean =>
+  command === RelayCommand.BEGIN || command === RelayCommand.BEGIN_DIR || command === RelayCommand.RESOLVE;
+
+/** RELAY_EARLY cells that a circuit may carry (tor-spec, "Handling relay_early cells"). */
+const MAX_RELAY_EARLY = 8;

@@ -1,0 +1,202 @@
+import { CellError, DestroyReason } from "@allium/cell";
+import { type ChannelCircuit, ChannelManager, type CreateRequest, Entropy } from "@allium/channel";
+import { HandshakeError, type HandshakeServerKeys, relayCrypto } from "@allium/crypto";
+import { type GroupEnd, type ReactorGroup as Group, ReactorGroup, Signal } from "@allium/kernel";
+import { Clock, Context, Effect, Layer, Scope } from "effect";
+import { type CircuitContext, type CircuitLimits, DEFAULT_CIRCUIT_LIMITS } from "../circuit-context.ts";
+import type { CongestionParams } from "../congestion/index.ts";
+import { makeEgress } from "../egress.ts";
+import { type CircuitError, type CircuitStop, meaningOf } from "../errors.ts";
+import { FarSide } from "../far-side.ts";
+import { makeHopFlow } from "../hop.ts";
+import { makeIngress } from "../ingress.ts";
+import type { EgressCommand } from "../messages.ts";
+import { StreamHandling, StreamPaths } from "../stream-path.ts";
+import { StreamOpeners } from "../streams/opener.ts";
+import { FORCED_TEARDOWN_DELAY } from "../timeouts.ts";
+import type { ExtendPolicy } from "./extend.ts";
+import { relayHandler } from "./handler.ts";
+import { type Answered, answerCreate, UnknownHandshake } from "./handshake.ts";
+
+/** What the circuits of a relay are configured with; each function is asked when it is needed, so that values may change. */
+export interface RelayCircuitsConfig {
+  readonly keys: () => HandshakeServerKeys;
+  readonly congestion: () => CongestionParams;
+  readonly extendPolicy: () => ExtendPolicy;
+  readonly limits?: Partial<CircuitLimits>;
+  /** Told of each circuit's end, for logs and metrics. It must not block. */
+  readonly onEnd?: (circuit: RelayCircuit, end: GroupEnd<CircuitError, CircuitStop>) => void;
+  /** Told of a refused CREATE. */
+  readonly onRefused?: (reason: "handshake" | "unknownHandshake") => void;
+}
+
+/** A handle on one circuit of the relay. */
+export interface RelayCircuit {
+  readonly id: number;
+  readonly name: string;
+  /** Milliseconds of the clock. */
+  readonly createdAt: number;
+  readonly near: ChannelCircuit;
+  readonly far: FarSide;
+  /** Whether streams have been opened on it. */
+  readonly hasStreams: () => boolean;
+  /** Ends the circuit. */
+  readonly stop: (reason: CircuitStop) => void;
+}
+
+/** What has happened to the circuits of a relay so far. */
+export interface CircuitCounters {
+  created: number;
+  refused: number;
+  ended: number;
+}
+
+/** The circuits of a relay: accepts them from the channels, and ends them with its scope. */
+export class RelayCircuits extends Context.Service<
+  RelayCircuits,
+  {
+    /** The circuits that are open now. */
+    readonly circuits: () => ReadonlyArray<RelayCircuit>;
+    readonly counters: Readonly<CircuitCounters>;
+  }
+>()("allium/circuit/RelayCircuits") {}
+
+const make = Effect.fnUntraced(function* (config: RelayCircuitsConfig) {
+  const channels = yield* ChannelManager;
+  const streams = yield* StreamHandling;
+  const openers = yield* StreamOpeners;
+  const entropy = yield* Entropy;
+  const clock = yield* Clock.Clock;
+  const scope = yield* Effect.scope;
+  const context = yield* Effect.context<never>();
+  const runFork = Effect.runForkWith(context);
+  const limits = { ...DEFAULT_CIRCUIT_LIMITS, ...config.limits };
+  const open = new Set<RelayCircuit>();
+  const counters: CircuitCounters = { created: 0, refused: 0, ended: 0 };
+  let nextId = 1;
+
+  const refuse = (request: CreateRequest, cause: unknown): void => {
+    counters.refused++;
+    if (cause instanceof UnknownHandshake) {
+      config.onRefused?.("unknownHandshake");
+      return request.refuse(DestroyReason.PROTOCOL);
+    }
+    if (cause instanceof HandshakeError || cause instanceof CellError) {
+      config.onRefused?.("handshake");
+      return request.refuse(DestroyReason.PROTOCOL);
+    }
+    request.refuse(DestroyReason.INTERNAL);
+    throw cause;
+  };
+
+  const accept = (request: CreateRequest): void => {
+    let answered: Answered;
+    try {
+      answered = answerCreate(request.message, {
+        keys: config.keys(),
+        congestion: config.congestion(),
+        random: entropy.bytes,
+      });
+    } catch (cause) {
+      return refuse(request, cause);
+    }
+    counters.created++;
+    runFork(Effect.provideService(launch(request, answered), Scope.Scope, scope));
+  };
+
+  const launch = Effect.fnUntraced(function* (request: CreateRequest, answered: Answered) {
+    const id = nextId++;
+    const name = `circuit ${id}`;
+    const group: Group<CircuitError, CircuitStop> = yield* ReactorGroup.make<CircuitError, CircuitStop>({ name });
+    const signals = { ingress: Signal.make(), egress: Signal.make(), nearRoom: Signal.make(), farRoom: Signal.make() };
+    // A reactor that is blocked elsewhere would not see the end of an inbox: then the circuit is ended from here.
+    const onEnd = () => {
+      runFork(
+        Effect.andThen(
+          Effect.sleep(FORCED_TEARDOWN_DELAY),
+          Effect.sync(() => group.stopUnsafe("finished")),
+        ),
+      );
+    };
+    const near = request.accept({ inbound: signals.ingress, room: signals.nearRoom, onEnd });
+    near.sendCell(answered.command, answered.payload);
+    const crypto = relayCrypto(answered.keys);
+    const flow = makeHopFlow(answered.agreed);
+    const far = new FarSide();
+    const paths = new StreamPaths(signals.egress);
+    const fromClient = request.channel.peer === undefined;
+    const circuit: CircuitContext = {
+      name,
+      group,
+      clock,
+      entropy,
+      opener: openers.forCircuit({ fromClient }),
+      limits,
+    };
+    const handle: RelayCircuit = {
+      id,
+      name,
+      createdAt: clock.currentTimeMillisUnsafe(),
+      near,
+      far,
+      hasStreams: () => paths.state(0) !== "empty",
+      stop: group.stopUnsafe.bind(group),
+    };
+    open.add(handle);
+    yield* Scope.addFinalizer(
+      group.scope,
+      Effect.sync(() => {
+        const cause = group.cause ?? { _tag: "Stopped", reason: "finished" };
+        const { destroyReason } = meaningOf(cause);
+        near.destroy(destroyReason);
+        far.circuit?.destroy(destroyReason);
+        open.delete(handle);
+        counters.ended++;
+        config.onEnd?.(handle, { group: name, cause, overdue: [], overdueReleases: 0, releaseFailures: [] });
+      }),
+    );
+    const link = group.link<EgressCommand>("ingress → egress");
+    const handler = relayHandler({
+      circuit,
+      crypto: crypto.inbound,
+      flow,
+      paths,
+      far,
+      commands: link.writer,
+      channels,
+      streams,
+      policy: config.extendPolicy(),
+      previous: request.channel.peer,
+      farSignals: { inbound: signals.egress, room: signals.farRoom, onEnd },
+    });
+    const ingress = makeIngress({
+      near,
+      signal: signals.ingress,
+      crypto: crypto.inbound,
+      hops: [flow],
+      paths,
+      handler,
+    });
+    const egress = makeEgress({
+      near,
+      signal: signals.egress,
+      crypto: crypto.outbound,
+      hops: [flow],
+      paths,
+      clock,
+      far,
+      queueHigh: config.congestion().queueHigh,
+    });
+    yield* Effect.ignore(group.start(egress.wire({ commands: link.reader })));
+    yield* Effect.ignore(group.start(ingress.wire({ commands: link.writer })));
+  });
+
+  yield* channels.acceptCircuits(accept);
+  return RelayCircuits.of({ circuits: () => [...open], counters });
+});
+
+/** Accepts circuits on all channels, as a relay does. */
+export const layer = (
+  config: RelayCircuitsConfig,
+): Layer.Layer<RelayCircuits, never, ChannelManager | StreamHandling | StreamOpeners | Entropy> =>
+  Layer.effect(RelayCircuits, make(config));

@@ -1,0 +1,74 @@
+import type { LinkReader, LinkWriter, Signal } from "@allium/kernel";
+import { Context, type Effect, type Scope } from "effect";
+import type { GroupClosed } from "@allium/kernel";
+import { CircuitProtocolError } from "./errors.ts";
+import type { HopFlow } from "./hop.ts";
+import type { StreamBatch, StreamTrain } from "./messages.ts";
+import type { CircuitContext } from "./circuit-context.ts";
+
+/** Where ingress puts the stream messages of a hop, and where egress takes from what its streams have ready. */
+export interface StreamPath {
+  readonly inlet: LinkWriter<StreamTrain>;
+  readonly outlet: LinkReader<StreamBatch>;
+  /** Egress notifies it when the hop's congestion window has room again. */
+  readonly room: Signal;
+}
+
+/** Which kind of stream path a hop has. `direct` and `conflux` are final. */
+export type StreamPathState = "empty" | "direct" | "conflux";
+
+/**
+ * How streams are handled on a hop, as a service: one reactor for both directions, or one for each, over one map. Layers:
+ * `layerSingle`, `layerSplit`. Built when the first stream opens, so that a middle relay never pays for it.
+ */
+export class StreamHandling extends Context.Service<
+  StreamHandling,
+  {
+    /** Starts the reactors of the direct path in the circuit's group. */
+    readonly direct: (
+      circuit: CircuitContext,
+      hop: number,
+      flow: HopFlow,
+    ) => Effect.Effect<StreamPath, GroupClosed, Scope.Scope>;
+  }
+>()("allium/circuit/StreamHandling") {}
+
+/** The stream paths of a circuit, one per hop at most. Owned by ingress; egress reads the outlets. */
+export class StreamPaths {
+  private readonly paths: Array<StreamPath | undefined> = [];
+  private readonly states: Array<StreamPathState> = [];
+  private readonly egress: Signal;
+
+  /** @param egress woken when an outlet has something */
+  constructor(egress: Signal) {
+    this.egress = egress;
+  }
+
+  /** The path of a hop, if it has one. */
+  get(hop: number): StreamPath | undefined {
+    return this.paths[hop];
+  }
+
+  /** What kind of path a hop has. */
+  state(hop: number): StreamPathState {
+    return this.states[hop] ?? "empty";
+  }
+
+  /** All paths, for egress to take from. */
+  get all(): ReadonlyArray<StreamPath | undefined> {
+    return this.paths;
+  }
+
+  /**
+   * Gives a hop its path, once.
+   * @throws CircuitProtocolError if it has one already: a circuit that was used for streams cannot be linked
+   */
+  install(hop: number, kind: "direct" | "conflux", path: StreamPath): Effect.Effect<void> {
+    if (this.state(hop) !== "empty") {
+      throw new CircuitProtocolError({ where: "stream path", detail: `hop ${hop} is ${this.state(hop)} already` });
+    }
+    this.paths[hop] = path;
+    this.states[hop] = kind;
+    return path.outlet.wakes(this.egress);
+  }
+}

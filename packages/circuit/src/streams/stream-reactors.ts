@@ -1,0 +1,201 @@
+import { relayCellV0 } from "@allium/cell";
+import { type GroupClosed, type Link, type LinkReader, type LinkWriter, Reactor, Signal } from "@allium/kernel";
+import { Duration, Effect, Exit, Layer, type Scope } from "effect";
+import type { CircuitContext } from "../circuit-context.ts";
+import { microsOfNanos } from "../congestion/index.ts";
+import { type CircuitError, meaningOf, toProtocolError } from "../errors.ts";
+import type { FlowParams, StreamRole } from "../flow/index.ts";
+import type { HopFlow } from "../hop.ts";
+import type { StreamBatch, StreamTrain } from "../messages.ts";
+import { StreamHandling, type StreamPath } from "../stream-path.ts";
+import { StreamTable } from "./stream-table.ts";
+
+/** What streams of a process have in common. */
+export interface StreamHandlingConfig {
+  readonly role: StreamRole;
+  readonly flowParams: () => FlowParams;
+}
+
+/** A direct stream path, with the table for those who ask for streams on it. */
+export interface DirectStreamPath extends StreamPath {
+  readonly table: StreamTable;
+}
+
+/** The parts that both layouts are made of. */
+interface Parts {
+  readonly table: StreamTable;
+  readonly inlet: Link<StreamTrain>;
+  readonly outlet: Link<StreamBatch>;
+  /** Wakes the reactor that delivers, and the one that collects; one and the same if one reactor does both. */
+  readonly deliverer: Signal;
+  readonly collector: Signal;
+}
+
+/** Gives the table the next train, if it may have one. False if nothing could be done now. */
+const deliverOne = (table: StreamTable, inlet: LinkReader<StreamTrain>): boolean => {
+  if (table.blocked) return false;
+  const taken = inlet.takeUnsafe();
+  if (taken === undefined) return false;
+  // The link ends only when the circuit does: then this reactor is being ended too.
+  if (Exit.isFailure(taken)) return false;
+  table.deliver(taken.value);
+  return true;
+};
+
+const attempt = <A>(run: () => A): Effect.Effect<A, CircuitError> => Effect.try({ try: run, catch: toProtocolError });
+
+/** Sleeps until the collector is woken, or until the rate of a stream allows more. */
+const waitForWork = (circuit: CircuitContext, parts: Parts): Effect.Effect<void> =>
+  Effect.suspend(() => {
+    const at = parts.table.alarm();
+    if (at === undefined) return parts.collector.wait;
+    const now = microsOfNanos(circuit.clock.monotonicTimeNanosUnsafe());
+    return Effect.raceFirst(
+      parts.collector.wait,
+      Effect.andThen(
+        Effect.sleep(Duration.micros(BigInt(Math.max(1, at - now)))),
+        Effect.sync(() => parts.table.onAlarm()),
+      ),
+    );
+  });
+
+/** One reactor that delivers and collects in turn. */
+const single = (circuit: CircuitContext, parts: Parts) =>
+  Reactor.make({
+    name: "streams",
+    reads: { inlet: Reactor.port<StreamTrain>() },
+    writes: { outlet: Reactor.port<StreamBatch>() },
+    run: ({ inlet, outlet }) =>
+      Effect.gen(function* () {
+        const { table } = parts;
+        for (;;) {
+          const delivered = yield* attempt(() => deliverOne(table, inlet));
+          table.settle();
+          const batch = table.collect();
+          if (batch !== undefined) yield* outlet.offer(batch);
+          else if (!delivered) yield* waitForWork(circuit, parts);
+        }
+      }),
+  });
+
+/** The reactor that delivers to the applications. */
+const writing = (parts: Parts) =>
+  Reactor.make({
+    name: "stream-write",
+    reads: { inlet: Reactor.port<StreamTrain>() },
+    writes: {},
+    run: ({ inlet }) =>
+      Effect.gen(function* () {
+        for (;;) {
+          const delivered = yield* attempt(() => deliverOne(parts.table, inlet));
+          if (!delivered) yield* parts.deliverer.wait;
+        }
+      }),
+  });
+
+/** The reactor that packages what the applications have. */
+const reading = (circuit: CircuitContext, parts: Parts) =>
+  Reactor.make({
+    name: "stream-read",
+    reads: {},
+    writes: { outlet: Reactor.port<StreamBatch>() },
+    run: ({ outlet }) =>
+      Effect.gen(function* () {
+        const { table } = parts;
+        for (;;) {
+          const wasBlocked = table.blocked;
+          table.settle();
+          const batch = table.collect();
+          if (batch !== undefined) yield* outlet.offer(batch);
+          if (wasBlocked && !table.blocked) parts.deliverer.notify();
+          if (batch === undefined) yield* waitForWork(circuit, parts);
+        }
+      }),
+  });
+
+const makeParts = (
+  circuit: CircuitContext,
+  hop: number,
+  flow: HopFlow,
+  config: StreamHandlingConfig,
+  signals: { readonly deliverer: Signal; readonly collector: Signal },
+): Effect.Effect<Parts, never, Scope.Scope> =>
+  Effect.gen(function* () {
+    const context = yield* Effect.context<never>();
+    const runFork = Effect.runForkWith(context);
+    const { clock, limits } = circuit;
+    const table = new StreamTable({
+      hop,
+      flow,
+      flowParams: config.flowParams(),
+      role: config.role,
+      format: relayCellV0,
+      opener: circuit.opener,
+      maxTrain: limits.maxTrain,
+      maxStreams: limits.maxStreams,
+      streamBufferBytes: limits.streamBufferBytes,
+      firstStreamId: 1 + circuit.entropy.below(0xffff),
+      now: () => microsOfNanos(clock.monotonicTimeNanosUnsafe()),
+      wake: () => signals.collector.notify(),
+      fork: (effect) => {
+        const fiber = runFork(effect);
+        return () => fiber.interruptUnsafe();
+      },
+    });
+    yield* Effect.addFinalizer(() =>
+      Effect.sync(() => {
+        const { cause } = circuit.group;
+        table.closeAll(meaningOf(cause ?? { _tag: "Stopped", reason: "finished" }).endReason);
+      }),
+    );
+    const inlet = circuit.group.link<StreamTrain>("ingress → streams");
+    const outlet = circuit.group.link<StreamBatch>("streams → egress");
+    yield* inlet.reader.wakes(signals.deliverer);
+    return { table, inlet, outlet, ...signals };
+  });
+
+const pathOf = (parts: Parts): DirectStreamPath => ({
+  inlet: parts.inlet.writer as LinkWriter<StreamTrain>,
+  outlet: parts.outlet.reader,
+  room: parts.collector,
+  table: parts.table,
+});
+
+type Direct = (
+  circuit: CircuitContext,
+  hop: number,
+  flow: HopFlow,
+) => Effect.Effect<DirectStreamPath, GroupClosed, Scope.Scope>;
+
+/** Starts the direct path of a hop as one reactor. */
+export const directSingle =
+  (config: StreamHandlingConfig): Direct =>
+  (circuit, hop, flow) =>
+    Effect.gen(function* () {
+      const signal = Signal.make();
+      const parts = yield* makeParts(circuit, hop, flow, config, { deliverer: signal, collector: signal });
+      yield* circuit.group.start(
+        single(circuit, parts).wire({ inlet: parts.inlet.reader, outlet: parts.outlet.writer }),
+      );
+      return pathOf(parts);
+    });
+
+/** Starts the direct path of a hop as a reading and a writing reactor over one table. */
+export const directSplit =
+  (config: StreamHandlingConfig): Direct =>
+  (circuit, hop, flow) =>
+    Effect.gen(function* () {
+      const signals = { deliverer: Signal.make(), collector: Signal.make() };
+      const parts = yield* makeParts(circuit, hop, flow, config, signals);
+      yield* circuit.group.start(writing(parts).wire({ inlet: parts.inlet.reader }));
+      yield* circuit.group.start(reading(circuit, parts).wire({ outlet: parts.outlet.writer }));
+      return pathOf(parts);
+    });
+
+/** Streams handled by one reactor per hop. */
+export const layerSingle = (config: StreamHandlingConfig): Layer.Layer<StreamHandling> =>
+  Layer.succeed(StreamHandling, StreamHandling.of({ direct: directSingle(config) }));
+
+/** Streams handled by two reactors per hop, one for each direction. */
+export const layerSplit = (config: StreamHandlingConfig): Layer.Layer<StreamHandling> =>
+  Layer.succeed(StreamHandling, StreamHandling.of({ direct: directSplit(config) }));

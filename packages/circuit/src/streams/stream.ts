@@ -1,0 +1,127 @@
+import type { Connected, End, Resolved } from "@allium/cell";
+import type { Connection } from "@allium/channel";
+import type { StreamFlow } from "../flow/index.ts";
+
+/** Whoever asked for a stream (a client's application) learns of its fate here. */
+export interface StreamRequester {
+  readonly onConnected: (message: Connected) => void;
+  readonly onResolved: (message: Resolved) => void;
+  /** The stream ended, by the other side or with the circuit. Called once; nothing follows. */
+  readonly onEnd: (message: End) => void;
+}
+
+/**
+ * `opening`: what an incoming stream asked for is not there yet. `requested`: the other side has not answered yet. `open`:
+ * bytes flow. `ended`: the stream is off the table.
+ */
+export type StreamState = "opening" | "requested" | "open" | "ended";
+
+/** One stream of one hop. Owned by the stream table. */
+export class Stream {
+  readonly id: number;
+  readonly flow: StreamFlow;
+  readonly requester: StreamRequester | undefined;
+  state: StreamState;
+  /** The local end: an exit's socket, a directory's or an application's pipe. */
+  connection: Connection | undefined = undefined;
+  /** Gives up what `opening` waits for. */
+  cancel: (() => void) | undefined = undefined;
+  /** In the list of streams whose connection changed. */
+  dirty = false;
+  /** In the list of streams that may have bytes to package. */
+  ready = false;
+  /** What was read from the connection and not packaged yet. */
+  private chunk: Buffer | undefined = undefined;
+  /** Where the unpackaged rest of the chunk begins. */
+  offset = 0;
+  /** Bytes that came in and wait to be handed over at the end of this train. */
+  private gathered: Buffer | undefined = undefined;
+  private gatheredBytes = 0;
+  /** Bytes that came in before the connection was there. */
+  private early: Array<Buffer> = [];
+  private earlyBytes = 0;
+  /** What the connection had pending when we last looked. */
+  private knownPending = 0;
+
+  constructor(id: number, state: StreamState, flow: StreamFlow, requester: StreamRequester | undefined) {
+    this.id = id;
+    this.state = state;
+    this.flow = flow;
+    this.requester = requester;
+  }
+
+  /** Bytes that came in for the application and that it has not taken. */
+  get buffered(): number {
+    return this.earlyBytes + this.gatheredBytes + (this.connection?.pending ?? 0);
+  }
+
+  /** Bytes that the application has for the other side. */
+  get sendable(): number {
+    const rest = this.chunk === undefined ? 0 : this.chunk.length - this.offset;
+    return rest + (this.connection?.readable ?? 0);
+  }
+
+  /** Copies bytes of a DATA cell out of its slab. `cellsLeft` is how many cells the train has from this one on. */
+  gather(bytes: Buffer, start: number, end: number, cellsLeft: number): void {
+    const length = end - start;
+    if (this.gathered !== undefined && this.gatheredBytes + length > this.gathered.length) this.handOver();
+    this.gathered ??= Buffer.allocUnsafe(Math.max(length, cellsLeft * length));
+    bytes.copy(this.gathered, this.gatheredBytes, start, end);
+    this.gatheredBytes += length;
+  }
+
+  /** Hands what was gathered to the application, in one write. */
+  handOver(): void {
+    if (this.gathered === undefined) return;
+    const bytes = this.gathered.subarray(0, this.gatheredBytes);
+    this.gathered = undefined;
+    this.gatheredBytes = 0;
+    if (this.connection === undefined) {
+      this.early.push(bytes);
+      this.earlyBytes += bytes.length;
+      return;
+    }
+    this.connection.write(bytes);
+    this.knownPending += bytes.length;
+  }
+
+  /** The connection is there: it gets what came early. */
+  attach(connection: Connection): void {
+    this.connection = connection;
+    for (const bytes of this.early) connection.write(bytes);
+    this.knownPending = this.earlyBytes;
+    this.early = [];
+    this.earlyBytes = 0;
+  }
+
+  /** How many bytes the application has taken since the last call. */
+  takeDrained(): number {
+    const pending = this.connection?.pending ?? 0;
+    const drained = this.knownPending - pending;
+    this.knownPending = pending;
+    return drained;
+  }
+
+  /** The bytes to package next begin at `offset` of this chunk; `undefined` if there are none. */
+  peek(): Buffer | undefined {
+    if (this.chunk === undefined) {
+      this.chunk = this.connection?.read();
+      this.offset = 0;
+    }
+    return this.chunk;
+  }
+
+  /** Bytes of the present chunk up to `offset` were packaged. */
+  advance(offset: number): void {
+    if (offset === this.chunk?.length) this.chunk = undefined;
+    else this.offset = offset;
+  }
+
+  /** Lets go of all that waits; what the application has not got yet is written to it first. */
+  release(): void {
+    this.handOver();
+    this.chunk = undefined;
+    this.early = [];
+    this.earlyBytes = 0;
+  }
+}
