@@ -1,12 +1,5 @@
-export {
-  Link,
-  LinkClosed,
-  type LinkCounters,
-  type LinkEnd,
-  LinkEnded,
-  type LinkReader,
-  type LinkWriter,
-} from "./link.ts";
+export { type LinkCounters, type LinkEnd, LinkEnded, type LinkReader } from "./inlet.ts";
+export { Link, LinkClosed, type LinkWriter } from "./link.ts";
 export {
   type Port,
   type Ports,
@@ -26,4 +19,17 @@ export {
   type ReactorGroupOptions,
 } from "./reactor-group.ts";
 export { Signal } from "./signal.ts";
+export type { TaskState } from "./task.ts";
 export { TEARDOWN_DEADLINE } from "./timeouts.ts";
+export {
+  type GroupSnapshot,
+  type LinkSnapshot,
+  type PortSnapshot,
+  type ReactorSnapshot,
+  type RoutinesSnapshot,
+  type SessionSnapshot,
+  type SupervisorSnapshot,
+  Topology,
+  type TopologyRegistry,
+  type TopologySnapshot,
+} from "./topology.ts";

@@ -1,23 +1,5 @@
-import { Clock, Context, Effect, Exit, type Scheduler, Scope } from "effect";
-import { type RunQueue, runQueueOf, type Wakeable } from "./run-queue.ts";
-import type { Signal } from "./signal.ts";
-
-/**
- * The reading end's answer when a link has nothing more to give. A plain value and no `Error`: a clean end is not a fault,
- * and needs no stack.
- */
-export class LinkEnded {
-  readonly _tag = "LinkEnded";
-  /** The link's name. */
-  readonly link: string;
-  /** True after `writer.end`: all that was accepted has been taken. False when the link was released with its scope. */
-  readonly clean: boolean;
-
-  constructor(link: string, clean: boolean) {
-    this.link = link;
-    this.clean = clean;
-  }
-}
+import { Clock, Context, Effect, Exit, Scope } from "effect";
+import { Inlet, type LinkCounters, type LinkEnd, LinkEnded, type LinkReader } from "./inlet.ts";
 
 /** The writing end's answer to an `offer` after the link's end, by whichever side. The item was not accepted. */
 export class LinkClosed {
@@ -31,27 +13,6 @@ export class LinkClosed {
     this.link = link;
     this.by = by;
   }
-}
-
-/** What a link has counted since it was made. Times are nanoseconds of the `Clock`, and include a wait that still lasts. */
-export interface LinkCounters {
-  /** Items accepted. */
-  readonly items: number;
-  /** How often a writer had to wait because the link was full, and how long altogether. */
-  readonly writerBlocks: number;
-  readonly writerBlockedNanos: number;
-  /** How often the reader had to wait because the link was empty, and how long altogether. */
-  readonly readerBlocks: number;
-  readonly readerBlockedNanos: number;
-}
-
-/** What both ends can tell about their link. */
-export interface LinkEnd {
-  readonly name: string;
-  /** The link that this is an end of; the same object for both ends. For identity only. */
-  readonly link: object;
-  /** What passed and how long each side waited. Computed when called: nothing is paid for it before. */
-  readonly counters: () => LinkCounters;
 }
 
 /** The writing end. Several fibers may write; those that wait are served in their order. */
@@ -70,21 +31,6 @@ export interface LinkWriter<in A, in E = never> extends LinkEnd {
   readonly fail: (error: E) => Effect.Effect<void>;
   /** Whether an `offer` would fail. */
   readonly isClosed: boolean;
-}
-
-/** The reading end. One fiber reads at a time: a second one that waits is a defect. */
-export interface LinkReader<out A, out E = never> extends LinkEnd {
-  /** Takes the next item, and suspends while there is none. Fails when the link has ended and all was taken. */
-  readonly take: Effect.Effect<A, E | LinkEnded>;
-  /** The next item or the end, if `take` would not wait; else `undefined`. For hot paths and for reading several links. */
-  readonly takeUnsafe: () => Exit.Exit<A, E | LinkEnded> | undefined;
-  /**
-   * Notifies `signal` whenever there is something to take (an item, the end), at once if there is already. A reactor that
-   * reads several links lets them all wake one signal, and after each wake asks every `takeUnsafe` until it is `undefined`.
-   */
-  readonly wakes: (signal: Signal) => Effect.Effect<void>;
-  /** Takes no more: what the link holds is dropped, writers meet `LinkClosed`, and this end meets `LinkEnded`. */
-  readonly close: Effect.Effect<void>;
 }
 
 /**
@@ -112,16 +58,15 @@ interface ParkedOffer<A> {
 }
 
 /**
- * Both ends and the link are one object: an idle link is a few hundred bytes, and a circuit has several of them.
+ * Both ends and the link are one object: an idle link is less than half a kilobyte, and a circuit has several of them.
  *
  * A parked `offer` is resumed on the spot when its item moves into the slot, so that accepting and returning are one step and
- * an interruption cannot fall between them. A reader is resumed through the run queue, and takes the item when it runs.
+ * an interruption cannot fall between them. A parked offer implies a full slot.
  */
-export class LinkImpl<in out A, in out E> implements Link<A, E>, LinkWriter<A, E>, LinkReader<A, E>, Wakeable {
-  readonly name: string;
-  readonly take: Effect.Effect<A, E | LinkEnded>;
-  readonly #clock: Clock.Clock;
-  readonly #park: Effect.Effect<A, E | LinkEnded>;
+export class LinkImpl<in out A, in out E>
+  extends Inlet<A, E>
+  implements Link<A, E>, LinkWriter<A, E>, LinkReader<A, E>
+{
   #slot: A | typeof EMPTY = EMPTY;
   /** Set by the first end, of whatever kind. */
   #closedBy: LinkClosed["by"] | undefined;
@@ -129,34 +74,24 @@ export class LinkImpl<in out A, in out E> implements Link<A, E>, LinkWriter<A, E
   #last: Exit.Exit<never, E | LinkEnded> | undefined;
   #firstOffer: ParkedOffer<A> | undefined;
   #lastOffer: ParkedOffer<A> | undefined;
-  #reader: ((effect: Effect.Effect<A, E | LinkEnded>) => void) | undefined;
-  #readerSince = 0;
-  #readerQueue: RunQueue | undefined;
-  #signal: Signal | undefined;
   #items = 0;
   #writerBlocks = 0;
   #writerBlockedNanos = 0;
-  #readerBlocks = 0;
-  #readerBlockedNanos = 0;
 
-  constructor(name: string, clock: Clock.Clock) {
-    this.name = name;
-    this.#clock = clock;
-    this.#park = Effect.callback<A, E | LinkEnded>(parkReaderOn(this));
-    this.take = Effect.suspend(() => this.takeUnsafe() ?? this.#park);
-  }
-
-  get link(): object {
-    return this;
-  }
   get writer(): LinkWriter<A, E> {
     return this;
   }
+
   get reader(): LinkReader<A, E> {
     return this;
   }
+
   get isClosed(): boolean {
     return this.#closedBy !== undefined;
+  }
+
+  protected override get hasNext(): boolean {
+    return this.#slot !== EMPTY || this.#last !== undefined;
   }
 
   offer(item: A): Effect.Effect<void, LinkClosed> {
@@ -164,28 +99,27 @@ export class LinkImpl<in out A, in out E> implements Link<A, E>, LinkWriter<A, E
   }
 
   offerUnsafe(item: A): boolean {
-    // A parked offer implies a full slot, so nobody is overtaken here.
     if (this.#slot !== EMPTY || this.#closedBy !== undefined) return false;
     this.#slot = item;
     this.#items++;
-    this.#wakeReader();
+    this.wakeReader();
     return true;
   }
 
-  takeUnsafe(): Exit.Exit<A, E | LinkEnded> | undefined {
+  override takeUnsafe(): Exit.Exit<A, E | LinkEnded> | undefined {
     const item = this.#slot;
     if (item === EMPTY) return this.#last;
     const parked = this.#firstOffer;
     if (parked === undefined) {
       this.#slot = EMPTY;
-      if (this.#last !== undefined) this.#signal?.notify();
-      return Exit.succeed(item);
+      if (this.#last !== undefined) this.wakeReader();
+    } else {
+      this.#slot = parked.item;
+      this.#items++;
+      this.#unlink(parked);
+      this.wakeReader();
+      parked.resume(Exit.void);
     }
-    this.#slot = parked.item;
-    this.#items++;
-    this.#unlinkFirst(parked);
-    this.#signal?.notify();
-    parked.resume(Exit.void);
     return Exit.succeed(item);
   }
 
@@ -201,83 +135,44 @@ export class LinkImpl<in out A, in out E> implements Link<A, E>, LinkWriter<A, E
     return Effect.sync(() => this.closeUnsafe("reader"));
   }
 
-  wakes(signal: Signal): Effect.Effect<void> {
-    return Effect.sync(() => {
-      this.#signal = signal;
-      if (this.#slot !== EMPTY || this.#last !== undefined) signal.notify();
-    });
-  }
-
   /**
-   * Closes the link; only the first close counts, except that a release always drops what the link still holds.
-   * `end` and `fail` let the items drain; `reader` and `release` drop them and turn parked offers away.
+   * Closes the link. `end` and `fail` let what it holds be taken first, and count only once; `reader` and `release` drop it
+   * and turn waiting offers away, even after an `end`.
    */
   closeUnsafe(by: LinkClosed["by"], last?: Exit.Exit<never, E>): void {
-    const drains = by === "end" || by === "fail";
-    if (this.#closedBy === undefined) {
-      this.#closedBy = by;
-      this.#last = last ?? Exit.fail(new LinkEnded(this.name, by === "end"));
-    } else if (drains) return;
-    if (!drains) this.#drop();
-    if (this.#slot === EMPTY) this.#wakeReader();
+    const drops = by === "reader" || by === "release";
+    const holds = this.#slot !== EMPTY;
+    if (this.#closedBy !== undefined && !(drops && holds)) return;
+    this.#closedBy ??= by;
+    if (drops || this.#last === undefined) this.#last = last ?? Exit.fail(new LinkEnded(this.name, by === "end"));
+    if (drops) this.#drop(by);
+    if (this.#slot === EMPTY) this.wakeReader();
   }
 
   counters(): LinkCounters {
-    const now = this.#now();
+    const now = this.now();
     let waiting = 0;
     for (let offer = this.#firstOffer; offer !== undefined; offer = offer.next) waiting += now - offer.since;
     return {
       items: this.#items,
       writerBlocks: this.#writerBlocks,
       writerBlockedNanos: this.#writerBlockedNanos + waiting,
-      readerBlocks: this.#readerBlocks,
-      readerBlockedNanos: this.#readerBlockedNanos + (this.#reader === undefined ? 0 : now - this.#readerSince),
+      readerBlocks: this.readerBlocks,
+      readerBlockedNanos: this.readerBlockedNanos,
     };
-  }
-
-  runWake(): void {
-    const reader = this.#reader;
-    // Interrupted since, or the item went to a `takeUnsafe`.
-    if (reader === undefined || (this.#slot === EMPTY && this.#last === undefined)) return;
-    this.#unparkReader();
-    reader(this.take);
-  }
-
-  parkReader(scheduler: Scheduler.Scheduler, resume: (effect: Effect.Effect<A, E | LinkEnded>) => void) {
-    if (this.#reader !== undefined) {
-      resume(Effect.die(new Error(`Link ${this.name}: two fibers read one link`)));
-      return Effect.void;
-    }
-    const ready = this.takeUnsafe();
-    if (ready !== undefined) {
-      resume(ready);
-      return Effect.void;
-    }
-    this.#reader = resume;
-    this.#readerQueue = runQueueOf(scheduler);
-    this.#readerSince = this.#now();
-    this.#readerBlocks++;
-    return Effect.sync(() => {
-      if (this.#reader === resume) this.#unparkReader();
-    });
-  }
-
-  #unparkReader(): void {
-    this.#reader = undefined;
-    this.#readerBlockedNanos += this.#now() - this.#readerSince;
-  }
-
-  #wakeReader(): void {
-    if (this.#reader !== undefined) this.#readerQueue?.push(this);
-    this.#signal?.notify();
   }
 
   #parkOffer(item: A): Effect.Effect<void, LinkClosed> {
     return Effect.callback<void, LinkClosed>((resume) => {
-      const closedBy = this.#closedBy;
-      if (closedBy !== undefined) return resume(Exit.fail(new LinkClosed(this.name, closedBy)));
-      if (this.offerUnsafe(item)) return resume(Exit.void);
-      const parked: ParkedOffer<A> = { item, resume, since: this.#now(), next: undefined };
+      if (this.#closedBy !== undefined) {
+        resume(Exit.fail(new LinkClosed(this.name, this.#closedBy)));
+        return;
+      }
+      if (this.offerUnsafe(item)) {
+        resume(Exit.void);
+        return;
+      }
+      const parked: ParkedOffer<A> = { item, resume, since: this.now(), next: undefined };
       this.#writerBlocks++;
       if (this.#lastOffer === undefined) this.#firstOffer = parked;
       else this.#lastOffer.next = parked;
@@ -286,48 +181,28 @@ export class LinkImpl<in out A, in out E> implements Link<A, E>, LinkWriter<A, E
     });
   }
 
-  #unlinkFirst(parked: ParkedOffer<A>): void {
-    this.#firstOffer = parked.next;
-    if (parked.next === undefined) this.#lastOffer = undefined;
-    this.#writerBlockedNanos += this.#now() - parked.since;
-  }
-
   #unlink(parked: ParkedOffer<A>): void {
-    if (this.#firstOffer === parked) {
-      this.#unlinkFirst(parked);
-      return;
+    let before: ParkedOffer<A> | undefined;
+    let at = this.#firstOffer;
+    while (at !== undefined && at !== parked) {
+      before = at;
+      at = at.next;
     }
-    let before = this.#firstOffer;
-    while (before !== undefined && before.next !== parked) before = before.next;
-    if (before === undefined) return;
-    before.next = parked.next;
+    if (at === undefined) return;
+    if (before === undefined) this.#firstOffer = parked.next;
+    else before.next = parked.next;
     if (this.#lastOffer === parked) this.#lastOffer = before;
-    this.#writerBlockedNanos += this.#now() - parked.since;
+    this.#writerBlockedNanos += this.now() - parked.since;
   }
 
-  #drop(): void {
+  #drop(by: LinkClosed["by"]): void {
     this.#slot = EMPTY;
-    let parked = this.#firstOffer;
-    this.#firstOffer = undefined;
-    this.#lastOffer = undefined;
-    while (parked !== undefined) {
-      const next = parked.next;
-      this.#writerBlockedNanos += this.#now() - parked.since;
-      parked.resume(Exit.fail(new LinkClosed(this.name, this.#closedBy ?? "release")));
-      parked = next;
+    for (let parked = this.#firstOffer; parked !== undefined; parked = this.#firstOffer) {
+      this.#unlink(parked);
+      parked.resume(Exit.fail(new LinkClosed(this.name, by)));
     }
-  }
-
-  #now(): number {
-    return Number(this.#clock.monotonicTimeNanosUnsafe());
   }
 }
-
-/** `Effect.callback` hands the fiber's scheduler over as `this`, hence a `function`. */
-const parkReaderOn = <A, E>(link: LinkImpl<A, E>) =>
-  function (this: Scheduler.Scheduler, resume: (effect: Effect.Effect<A, E | LinkEnded>) => void) {
-    return link.parkReader(this, resume);
-  };
 
 export const Link = {
   /**
@@ -337,12 +212,7 @@ export const Link = {
   make: <A, E = never>(name: string): Effect.Effect<Link<A, E>, never, Scope.Scope> =>
     Effect.contextWith((context: Context.Context<Scope.Scope>) => {
       const link = new LinkImpl<A, E>(name, Context.get(context, Clock.Clock));
-      return Effect.as(
-        Scope.addFinalizer(
-          Context.get(context, Scope.Scope),
-          Effect.sync(() => link.closeUnsafe("release")),
-        ),
-        link,
-      );
+      const release = Effect.sync(() => link.closeUnsafe("release"));
+      return Effect.as(Scope.addFinalizer(Context.get(context, Scope.Scope), release), link);
     }),
 };

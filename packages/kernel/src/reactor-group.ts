@@ -1,7 +1,10 @@
-import { type Cause, Clock, Context, type Duration, Effect, Exit, type Fiber, Scope } from "effect";
-import { type Link, type LinkClosed, type LinkEnded, LinkImpl } from "./link.ts";
+import { type Cause, Clock, Context, Deferred, type Duration, Effect, Exit, type Fiber, Scope } from "effect";
+import type { LinkEnd, LinkEnded } from "./inlet.ts";
+import { type Link, type LinkClosed, LinkImpl } from "./link.ts";
 import type { WiredReactor } from "./reactor.ts";
+import { Release } from "./release.ts";
 import { TEARDOWN_DEADLINE } from "./timeouts.ts";
+import { type GroupSnapshot, type LinkIdOf, type PortSnapshot, Topology } from "./topology.ts";
 
 /** What a reactor of a group may fail with: the group's own errors, and a link's end that it did not handle. */
 export type ReactorError<E> = E | LinkEnded | LinkClosed;
@@ -77,45 +80,41 @@ interface Member {
   ended: boolean;
 }
 
-type Finalizer = (exit: Exit.Exit<unknown, unknown>) => Effect.Effect<unknown>;
-
 class GroupImpl<in out E, in out Reason> implements ReactorGroup<E, Reason> {
+  readonly kind = "group";
   readonly name: string;
   readonly scope = Scope.makeUnsafe();
   cause: GroupCause<E, Reason> | undefined;
   /** The context that the group was made in: teardown runs in it, whoever starts it. */
-  readonly #context: Context.Context<never>;
+  readonly #context: Context.Context<Scope.Scope>;
   readonly #deadline: Duration.Input;
-  /** A child of the scope that the group was made in: its closing is how the group leaves that scope when it ends first. */
+  /** A child of the scope that the group was made in: closing it is how the group leaves that scope when it ends first. */
   readonly #hook: Scope.Closeable;
+  readonly #end = Deferred.makeUnsafe<GroupEnd<E, Reason>>();
   #members: Array<Member> = [];
   #links: Array<LinkImpl<never, never>> = [];
   /** The last context that a reactor was started from, and the same with the group's scope: reactors share it. */
   #startedFrom: Context.Context<never> | undefined;
   #reactorContext: Context.Context<never> | undefined;
   #running = 0;
+  #interrupting = false;
+  #release: Release | undefined;
   #timer: Fiber.Fiber<void> | undefined;
   #overdue: ReadonlyArray<string> = [];
-  #releases: Array<Finalizer> | undefined;
-  #releasing: Fiber.Fiber<unknown, unknown> | undefined;
-  #overdueReleases = 0;
-  #releaseFailures: Array<Cause.Cause<unknown>> = [];
-  #late = false;
-  #end: GroupEnd<E, Reason> | undefined;
-  #waiters: Array<(effect: Effect.Effect<GroupEnd<E, Reason>>) => void> = [];
 
   constructor(options: ReactorGroupOptions, context: Context.Context<Scope.Scope>) {
     this.name = options.name;
     this.#deadline = options.teardownDeadline ?? TEARDOWN_DEADLINE;
     this.#context = context;
     this.#hook = Scope.forkUnsafe(Context.get(context, Scope.Scope));
+    Context.get(context, Topology.Registry).add(this);
   }
 
   /** Ties the group's end to the closing of the scope it was made in. */
   hook(): Effect.Effect<void> {
     return Scope.addFinalizerExit(this.#hook, (exit) =>
       Effect.suspend(() => {
-        this.#begin({ _tag: "ScopeClosed", exit });
+        this.#endWith({ _tag: "ScopeClosed", exit });
         return this.ended;
       }),
     );
@@ -131,19 +130,17 @@ class GroupImpl<in out E, in out Reason> implements ReactorGroup<E, Reason> {
   start<R>(reactor: WiredReactor<ReactorError<E>, R>): Effect.Effect<void, GroupClosed, R> {
     return Effect.withFiber((parent) => {
       if (this.cause !== undefined) return Exit.fail(new GroupClosed(this.name));
-      const fiber = Effect.runForkWith(this.#contextOf(parent.context))(
-        reactor.run as Effect.Effect<unknown, ReactorError<E>>,
-      );
+      // Counted before it runs, since its first steps may end the group, and its teardown has to wait for this reactor too.
+      this.#running++;
+      const run = reactor.run as Effect.Effect<unknown, ReactorError<E>>;
+      const fiber = Effect.runForkWith(this.#contextOf(parent.context))(run);
       const member: Member = { reactor: reactor as WiredReactor<unknown, never>, fiber, ended: false };
       this.#members.push(member);
-      this.#running++;
       fiber.addObserver((exit) => {
         member.ended = true;
         this.#running--;
-        this.#begin({ _tag: "ReactorEnded", reactor: reactor.name, exit });
-        if (this.#running === 0 && this.#releases === undefined) this.#release();
+        this.#endWith({ _tag: "ReactorEnded", reactor: reactor.name, exit });
       });
-      // The reactor's first steps may have ended the group.
       if (this.cause !== undefined && !member.ended) fiber.interruptUnsafe();
       return Exit.void;
     });
@@ -157,18 +154,29 @@ class GroupImpl<in out E, in out Reason> implements ReactorGroup<E, Reason> {
   }
 
   stopUnsafe(reason: Reason): void {
-    this.#begin({ _tag: "Stopped", reason });
-    if (this.#running === 0 && this.#releases === undefined) this.#release();
+    this.#endWith({ _tag: "Stopped", reason });
   }
 
   get ended(): Effect.Effect<GroupEnd<E, Reason>> {
-    return Effect.callback((resume) => {
-      if (this.#end !== undefined) return resume(Exit.succeed(this.#end));
-      this.#waiters.push(resume);
-      return Effect.sync(() => {
-        this.#waiters = this.#waiters.filter((waiter) => waiter !== resume);
-      });
-    });
+    return Deferred.await(this.#end);
+  }
+
+  snapshot(id: number, linkId: LinkIdOf): GroupSnapshot {
+    const ports = (reactor: WiredReactor<unknown, never>, names: ReadonlyArray<string>): ReadonlyArray<PortSnapshot> =>
+      names.map((port) => ({ port, link: linkId(reactor.wiring[port] as LinkEnd) }));
+    return {
+      id,
+      name: this.name,
+      state: this.cause === undefined ? "running" : "ending",
+      reactors: this.#members
+        .filter((member) => !member.ended)
+        .map(({ reactor }) => ({
+          name: reactor.name,
+          reads: ports(reactor, reactor.reads),
+          writes: ports(reactor, reactor.writes),
+        })),
+      links: this.#links.map((link) => linkId(link)),
+    };
   }
 
   #contextOf(context: Context.Context<never>): Context.Context<never> {
@@ -180,105 +188,65 @@ class GroupImpl<in out E, in out Reason> implements ReactorGroup<E, Reason> {
     return this.#reactorContext;
   }
 
-  #begin(cause: GroupCause<E, Reason>): void {
-    if (this.cause !== undefined) return;
-    this.cause = cause;
-    for (let at = this.#members.length - 1; at >= 0; at--) {
-      const member = this.#members[at] as Member;
-      if (!member.ended) member.fiber.interruptUnsafe();
+  /** Something ended that ends the group, or one more of its reactors did: the first call begins the teardown. */
+  #endWith(cause: GroupCause<E, Reason>): void {
+    if (this.cause === undefined) {
+      this.cause = cause;
+      // Interrupting runs a reactor's own clean-up on the spot, which may come back here: the release waits for all of it.
+      this.#interrupting = true;
+      for (let at = this.#members.length - 1; at >= 0; at--) {
+        const member = this.#members[at] as Member;
+        if (!member.ended) member.fiber.interruptUnsafe();
+      }
+      for (const link of this.#links) link.closeUnsafe("release");
+      this.#interrupting = false;
+      if (this.#running > 0) this.#startTimer();
     }
-    for (const link of this.#links) link.closeUnsafe("release");
-    if (this.#running > 0) this.#startTimer();
-    else if (cause._tag === "ScopeClosed" && this.#releases === undefined) this.#release();
+    if (this.#running === 0 && !this.#interrupting) this.#startRelease();
   }
 
   #startTimer(): void {
     if (this.#timer !== undefined) return;
-    this.#timer = Effect.runForkWith(this.#context)(
-      Effect.andThen(
-        Effect.sleep(this.#deadline),
-        Effect.sync(() => this.#deadlinePassed()),
-      ),
+    const deadline = Effect.andThen(
+      Effect.sleep(this.#deadline),
+      Effect.sync(() => this.#deadlinePassed()),
     );
+    this.#timer = Effect.runForkWith(this.#context)(deadline);
   }
 
   #deadlinePassed(): void {
-    this.#late = true;
     this.#overdue = this.#members.filter((member) => !member.ended).map((member) => member.reactor.name);
-    if (this.#releases === undefined) this.#release();
-    else if (this.#releasing !== undefined) {
-      this.#overdueReleases++;
-      this.#releasing = undefined;
-      this.#releaseRest();
-    }
+    this.#startRelease();
+    this.#release?.waitNoLonger();
   }
 
-  /** Runs what was registered with the group's scope: one after the other, and at the deadline the rest at once. */
-  #release(): void {
-    const state = this.scope.state;
-    this.#releases = [];
-    if (state._tag === "Open") {
-      if (state.finalizer !== undefined) this.#releases.push(state.finalizer);
-      if (state.finalizers !== undefined) this.#releases.push(...state.finalizers.values());
-    }
-    // The scope is closed by hand, since `Scope.close` would let one release that hangs keep all the others from starting.
-    this.scope.state = { _tag: "Closed", exit: exitOf(this.cause) };
-    this.#releaseRest();
-  }
-
-  #releaseRest(): void {
-    const exit = exitOf(this.cause);
-    for (let release = this.#releases?.pop(); release !== undefined; release = this.#releases?.pop()) {
-      const run = release;
-      const fiber = Effect.runForkWith(this.#context)(
-        Effect.suspend(() => run(exit)),
-        { uninterruptible: true },
-      );
-      const done = fiber.pollUnsafe();
-      if (done !== undefined) {
-        if (Exit.isFailure(done)) this.#releaseFailures.push(done.cause);
-        continue;
-      }
-      if (this.#late) {
-        this.#overdueReleases++;
-        continue;
-      }
-      this.#releasing = fiber;
-      this.#startTimer();
-      fiber.addObserver((ended) => {
-        if (this.#releasing !== fiber) return;
-        this.#releasing = undefined;
-        if (Exit.isFailure(ended)) this.#releaseFailures.push(ended.cause);
-        this.#releaseRest();
-      });
-      return;
-    }
-    this.#finish();
+  #startRelease(): void {
+    if (this.#release !== undefined) return;
+    const cause = this.cause;
+    const exit = cause === undefined || cause._tag === "Stopped" ? Exit.void : cause.exit;
+    this.#release = new Release(this.scope, exit, this.#context, () => this.#finish());
+    if (this.#release.run() === "waits") this.#startTimer();
   }
 
   #finish(): void {
+    const release = this.#release as Release;
     this.#timer?.interruptUnsafe();
     this.#timer = undefined;
-    this.#end = {
+    this.#members = [];
+    this.#links = [];
+    Context.get(this.#context, Topology.Registry).remove(this);
+    // The finalizer that this answers with is not run: there is nothing left to end.
+    Scope.closeUnsafe(this.#hook, Exit.void);
+    const end: GroupEnd<E, Reason> = {
       group: this.name,
       cause: this.cause as GroupCause<E, Reason>,
       overdue: this.#overdue,
-      overdueReleases: this.#overdueReleases,
-      releaseFailures: this.#releaseFailures,
+      overdueReleases: release.overdue,
+      releaseFailures: release.failures,
     };
-    this.#members = [];
-    this.#links = [];
-    // Leaves the parent scope. The finalizer it returns is not run: there is nothing left to end.
-    Scope.closeUnsafe(this.#hook, Exit.void);
-    const waiters = this.#waiters;
-    this.#waiters = [];
-    for (const resume of waiters) resume(Exit.succeed(this.#end));
+    Deferred.doneUnsafe(this.#end, Exit.succeed(end));
   }
 }
-
-/** What the releases of a group are told: the exit of the reactor that ended it, or how its scope closed. */
-const exitOf = (cause: GroupCause<unknown, unknown> | undefined): Exit.Exit<unknown, unknown> =>
-  cause === undefined || cause._tag === "Stopped" ? Exit.void : cause.exit;
 
 export const ReactorGroup = {
   /** A running group without reactors. It ends at the latest when the surrounding scope closes. */

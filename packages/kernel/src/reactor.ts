@@ -1,5 +1,6 @@
 import type { Effect, Scope } from "effect";
-import type { LinkReader, LinkWriter } from "./link.ts";
+import type { LinkReader } from "./inlet.ts";
+import type { LinkWriter } from "./link.ts";
 
 /** What crosses one port of a reactor: items of type `A`, and, on a port that is read, an end with an error of type `E`. */
 export interface Port<out A, out E = never> {

@@ -43,22 +43,18 @@ export class RunQueue {
   readonly #drain = (): void => {
     const ready = this.#ready;
     let budget = WAKES_PER_TURN;
-    while (this.#next < ready.length && budget > 0) {
-      const wake = ready[this.#next] as Wakeable;
-      this.#next++;
-      budget--;
-      wake.runWake();
-    }
-    if (this.#next < ready.length) {
-      // What is left keeps its place. The part that has run is cut off, or a queue that never empties would never be freed.
+    try {
+      while (this.#next < ready.length && budget > 0) {
+        budget--;
+        (ready[this.#next++] as Wakeable).runWake();
+      }
+    } finally {
+      // Reached too when a fiber's observer throws: one bad callback must not leave every other fiber asleep.
       ready.splice(0, this.#next);
       this.#next = 0;
-      this.#scheduleTask(this.#drain);
-      return;
+      this.#scheduled = ready.length > 0;
+      if (this.#scheduled) this.#scheduleTask(this.#drain);
     }
-    ready.length = 0;
-    this.#next = 0;
-    this.#scheduled = false;
   };
 }
 

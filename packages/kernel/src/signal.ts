@@ -69,6 +69,8 @@ class SignalImpl implements Signal, Wakeable {
     }
     this.#queue = runQueueOf(scheduler);
     this.#waiter = resume;
+    // Between the look that found it unset and this step the fiber may have yielded.
+    if (this.isSet) this.#queue.push(this);
     return Effect.sync(() => {
       if (this.#waiter === resume) this.#waiter = undefined;
     });
