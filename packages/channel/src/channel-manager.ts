@@ -5,7 +5,7 @@ import { Entropy } from "./entropy.ts";
 import { ChannelLimit, ChannelTimeout } from "./errors.ts";
 import type { ExpectedPeer } from "./handshake.ts";
 import type { LinkIdentity, PeerIdentity } from "./link-identity.ts";
-import { type LocalParty, type OpenedLink, type OpenError, openAsInitiator, openAsResponder } from "./open-channel.ts";
+import { type LocalParty, type OpenError, type OpenedLink, openAsInitiator, openAsResponder } from "./open-channel.ts";
 import { CONNECT_TIMEOUT } from "./timeouts.ts";
 import {
   type Connection,
@@ -267,4 +267,3 @@ export const layer = (config: ChannelManagerConfig): Layer.Layer<ChannelManager,
 const NO_CHANNELS: ReadonlySet<Channel> = new Set();
 
 const DEFAULT_MAX_PER_ADDRESS = 100;
-

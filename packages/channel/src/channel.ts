@@ -429,7 +429,11 @@ export class Channel {
         this.lastTransfer = now;
         this.sendUrgent(encodeFixedCell(0, ChannelCommand.PADDING, EMPTY));
       }
-      const next = Math.min(idleAt ?? Number.POSITIVE_INFINITY, padAt ?? Number.POSITIVE_INFINITY, now + KEEPER_PERIOD_MILLIS);
+      const next = Math.min(
+        idleAt ?? Number.POSITIVE_INFINITY,
+        padAt ?? Number.POSITIVE_INFINITY,
+        now + KEEPER_PERIOD_MILLIS,
+      );
       yield* Effect.sleep(Math.max(1, next - now));
     }
   });

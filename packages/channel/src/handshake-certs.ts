@@ -27,7 +27,11 @@ export interface VerifiedCerts {
 const certOf = (certs: Certs, type: CertType): Buffer => {
   const found = certs.certs.find((cert) => cert.type === type);
   if (found !== undefined) return found.body;
-  throw new LinkHandshakeError({ problem: "missingCertificate", where: "CERTS", detail: `no certificate of type ${type}` });
+  throw new LinkHandshakeError({
+    problem: "missingCertificate",
+    where: "CERTS",
+    detail: `no certificate of type ${type}`,
+  });
 };
 
 /** The part that both roles prove: identity to signing key, RSA identity to Ed25519 identity, and one more by `last`. */

@@ -12,9 +12,9 @@ import {
   readHandshakeAsResponder,
 } from "@allium/cell";
 import { CertificateError, equalBytes } from "@allium/crypto";
-import { authenticateBody, checkAuthenticate, type Transcript } from "./handshake-authenticate.ts";
-import { verifyInitiatorCerts, verifyResponderCerts, type VerifiedCerts } from "./handshake-certs.ts";
 import { LinkHandshakeError } from "./errors.ts";
+import { authenticateBody, checkAuthenticate, type Transcript } from "./handshake-authenticate.ts";
+import { type VerifiedCerts, verifyInitiatorCerts, verifyResponderCerts } from "./handshake-certs.ts";
 import type { LinkIdentity, PeerIdentity } from "./link-identity.ts";
 import type { TlsBinding } from "./transport.ts";
 
@@ -150,8 +150,7 @@ abstract class Handshake implements LinkHandshake {
   }
 
   protected finish(peer: PeerIdentity | undefined, netinfo: Netinfo): void {
-    const clockSkew =
-      netinfo.timestamp === 0 ? undefined : netinfo.timestamp - Math.floor(this.options.now() / 1000);
+    const clockSkew = netinfo.timestamp === 0 ? undefined : netinfo.timestamp - Math.floor(this.options.now() / 1000);
     this.established = { linkProtocol: this.linkProtocol, peer, netinfo, clockSkew };
   }
 }

@@ -82,7 +82,11 @@ const handshakeOptions = Effect.fnUntraced(function* (
   const clock = yield* Clock.Clock;
   const { tls } = connection;
   if (tls === undefined) {
-    return yield* new LinkHandshakeError({ problem: "badCertificate", where: "TLS", detail: "the connection has none" });
+    return yield* new LinkHandshakeError({
+      problem: "badCertificate",
+      where: "TLS",
+      detail: "the connection has none",
+    });
   }
   return {
     tls,

@@ -287,7 +287,14 @@ class MemoryConnection implements Connection {
   private listener: () => void = noListener;
   private halfClosed = false;
 
-  constructor(local: Endpoint, remote: Endpoint, outgoing: Pipe, incoming: Pipe, limit: number | undefined, session: Session) {
+  constructor(
+    local: Endpoint,
+    remote: Endpoint,
+    outgoing: Pipe,
+    incoming: Pipe,
+    limit: number | undefined,
+    session: Session,
+  ) {
     this.local = local;
     this.remote = remote;
     this.outgoing = outgoing;
@@ -364,8 +371,7 @@ class MemoryConnection implements Connection {
   }
 }
 
-const certificateDigest = (pem: string): Buffer =>
-  createHash("sha256").update(new X509Certificate(pem).raw).digest();
+const certificateDigest = (pem: string): Buffer => createHash("sha256").update(new X509Certificate(pem).raw).digest();
 
 /** Ephemeral ports begin here, as on Linux. */
 const FIRST_EPHEMERAL_PORT = 32768;

@@ -4,7 +4,13 @@ import { type OutboundCrypto, relayPayloadLength } from "@allium/crypto";
 import { type LinkReader, Reactor, type ReactorError, type Signal } from "@allium/kernel";
 import { type Clock, Effect, Exit } from "effect";
 import { microsOfNanos } from "./congestion/index.ts";
-import { CircuitClosedByPeer, type CircuitError, CircuitLimit, CircuitProtocolError, toProtocolError } from "./errors.ts";
+import {
+  CircuitClosedByPeer,
+  type CircuitError,
+  CircuitLimit,
+  CircuitProtocolError,
+  toProtocolError,
+} from "./errors.ts";
 import type { FarSide } from "./far-side.ts";
 import type { HopFlow } from "./hop.ts";
 import type { EgressCommand, StreamBatch } from "./messages.ts";
@@ -51,10 +57,7 @@ export const makeEgress = (options: EgressOptions) =>
     run: ({ commands }) => runEgress(options, commands),
   });
 
-const runEgress = (
-  options: EgressOptions,
-  commands: LinkReader<EgressCommand>,
-): Effect.Effect<never, EgressError> => {
+const runEgress = (options: EgressOptions, commands: LinkReader<EgressCommand>): Effect.Effect<never, EgressError> => {
   const { signal, paths, far } = options;
   const sealer = new Sealer(options);
   return Effect.gen(function* () {
@@ -167,7 +170,10 @@ class Sealer {
       if (far.state !== "open") return refuse("RELAY", "before CREATED2");
       if (train.command === ChannelCommand.RELAY_EARLY) return refuse("RELAY_EARLY", "towards the client");
       const { crypto } = this.options;
-      return Effect.as(this.toNear(ChannelCommand.RELAY, train.count, crypto.encrypt(train.slab, train.count, 0)), true);
+      return Effect.as(
+        this.toNear(ChannelCommand.RELAY, train.count, crypto.encrypt(train.slab, train.count, 0)),
+        true,
+      );
     }
     const end = inbox.ended();
     if (end === undefined) return Effect.succeed(false);
@@ -182,7 +188,8 @@ class Sealer {
   }
 
   private onCreated(far: FarSide, command: number, payload: Buffer): Effect.Effect<void, EgressError> {
-    if (far.state !== "waiting" || command !== ChannelCommand.CREATED2) return refuse("CREATED2", "nobody waits for it");
+    if (far.state !== "waiting" || command !== ChannelCommand.CREATED2)
+      return refuse("CREATED2", "nobody waits for it");
     const length = payload.readUInt16BE(0);
     if (length > payload.length - 2) return refuse("CREATED2", `${length} bytes of handshake`);
     far.state = "open";

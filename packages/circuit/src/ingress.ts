@@ -1,10 +1,4 @@
-import {
-  ChannelCommand,
-  RelayCommand,
-  type RelayCellReader,
-  type RelayMessageView,
-  relayCellV0,
-} from "@allium/cell";
+import { ChannelCommand, type RelayCellReader, RelayCommand, type RelayMessageView, relayCellV0 } from "@allium/cell";
 import type { ChannelCircuit, Train } from "@allium/channel";
 import type { InboundCrypto } from "@allium/crypto";
 import { type LinkWriter, Reactor, type ReactorError, type Signal } from "@allium/kernel";
@@ -25,7 +19,12 @@ export interface IngressHandler {
   /** RELAY_EARLY cells came in. @throws CircuitProtocolError if they may not */
   readonly onEarly: (count: number) => void;
   /** A run of plain cells that no hop known here has recognised. */
-  readonly onUnrecognized: (plain: Buffer, from: number, to: number, command: number) => Effect.Effect<void, IngressError>;
+  readonly onUnrecognized: (
+    plain: Buffer,
+    from: number,
+    to: number,
+    command: number,
+  ) => Effect.Effect<void, IngressError>;
   /** A message of the circuit itself, other than SENDME, with the command of the cell that carried it. */
   readonly onMessage: (
     hop: number,

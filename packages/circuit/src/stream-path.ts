@@ -1,10 +1,9 @@
-import type { LinkReader, LinkWriter, Signal } from "@allium/kernel";
+import type { GroupClosed, LinkReader, LinkWriter, Signal } from "@allium/kernel";
 import { Context, type Effect, type Scope } from "effect";
-import type { GroupClosed } from "@allium/kernel";
+import type { CircuitContext } from "./circuit-context.ts";
 import { CircuitProtocolError } from "./errors.ts";
 import type { HopFlow } from "./hop.ts";
 import type { StreamBatch, StreamTrain } from "./messages.ts";
-import type { CircuitContext } from "./circuit-context.ts";
 
 /** Where ingress puts the stream messages of a hop, and where egress takes from what its streams have ready. */
 export interface StreamPath {

@@ -58,25 +58,25 @@ export const relayHandler = (options: RelayHandlerOptions): IngressHandler => {
     crypto.lastHop(true);
   };
 
-  const onMessage = (
-    message: ForwardMessage,
-    command: number,
-  ): Effect.Effect<void, ReactorError<CircuitError>> => {
+  const onMessage = (message: ForwardMessage, command: number): Effect.Effect<void, ReactorError<CircuitError>> => {
     switch (message._tag) {
       case "EXTEND2": {
         // As `tor`: an EXTEND2 that did not come in RELAY_EARLY is dropped (tor-spec, "Handling relay_early cells").
         if (command !== ChannelCommand.RELAY_EARLY) return Effect.void;
         if (far.state !== "none") return violation("EXTEND2", "the circuit is extended already");
-        return Effect.flatMap(guarded(() => extendTarget(message.linkSpecifiers, policy, previous)), (target) => {
-          far.state = "opening";
-          crypto.lastHop(false);
-          // Beside the reactors: ingress goes on reading while a channel is being found. Its failure ends the circuit.
-          return extend(channels, far, message, target, farSignals).pipe(
-            Effect.catchTag("ExtendFailed", (error) => Effect.ignore(commands.offer({ _tag: "Fail", error }))),
-            Effect.forkIn(circuit.group.scope, { startImmediately: true }),
-            Effect.asVoid,
-          );
-        });
+        return Effect.flatMap(
+          guarded(() => extendTarget(message.linkSpecifiers, policy, previous)),
+          (target) => {
+            far.state = "opening";
+            crypto.lastHop(false);
+            // Beside the reactors: ingress goes on reading while a channel is being found. Its failure ends the circuit.
+            return extend(channels, far, message, target, farSignals).pipe(
+              Effect.catchTag("ExtendFailed", (error) => Effect.ignore(commands.offer({ _tag: "Fail", error }))),
+              Effect.forkIn(circuit.group.scope, { startImmediately: true }),
+              Effect.asVoid,
+            );
+          },
+        );
       }
       case "TRUNCATE":
         truncate();
@@ -97,7 +97,8 @@ export const relayHandler = (options: RelayHandlerOptions): IngressHandler => {
   return {
     onEarly: (count) => {
       earlyLeft -= count;
-      if (earlyLeft < 0) throw new CircuitProtocolError({ where: "RELAY_EARLY", detail: `more than ${MAX_RELAY_EARLY}` });
+      if (earlyLeft < 0)
+        throw new CircuitProtocolError({ where: "RELAY_EARLY", detail: `more than ${MAX_RELAY_EARLY}` });
     },
     onUnrecognized: (plain, from, to, command) => {
       const next = far.circuit;
@@ -108,7 +109,10 @@ export const relayHandler = (options: RelayHandlerOptions): IngressHandler => {
       return sendFar(next, { command, count: to - from, slab });
     },
     onMessage: (_hop, view: RelayMessageView, command) =>
-      Effect.flatMap(guarded(() => readForwardMessage(view)), (message) => onMessage(message, command)),
+      Effect.flatMap(
+        guarded(() => readForwardMessage(view)),
+        (message) => onMessage(message, command),
+      ),
     onFirstStreamMessage: (hop, command) =>
       opensStream(command)
         ? Effect.flatMap(streams.direct(circuit, hop, flow), (path) => paths.install(hop, "direct", path)).pipe(

@@ -1,7 +1,7 @@
 import { CellError, DestroyReason } from "@allium/cell";
 import { type ChannelCircuit, ChannelManager, type CreateRequest, Entropy } from "@allium/channel";
 import { HandshakeError, type HandshakeServerKeys, relayCrypto } from "@allium/crypto";
-import { type GroupEnd, type ReactorGroup as Group, ReactorGroup, Signal } from "@allium/kernel";
+import { type ReactorGroup as Group, type GroupEnd, ReactorGroup, Signal } from "@allium/kernel";
 import { Clock, Context, Effect, Layer, Scope } from "effect";
 import { type CircuitContext, type CircuitLimits, DEFAULT_CIRCUIT_LIMITS } from "../circuit-context.ts";
 import type { CongestionParams } from "../congestion/index.ts";

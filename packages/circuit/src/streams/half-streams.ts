@@ -29,7 +29,10 @@ export class HalfStreams {
   }
 
   /** A stream was closed by this side. */
-  add(id: number, allowance: { readonly dataCells: number; readonly sendmes: number; readonly awaitsAnswer: boolean }): void {
+  add(
+    id: number,
+    allowance: { readonly dataCells: number; readonly sendmes: number; readonly awaitsAnswer: boolean },
+  ): void {
     if (this.streams.size >= MAX_HALF_STREAMS) {
       // The oldest is the least likely to be heard of again.
       for (const oldest of this.streams.keys()) {

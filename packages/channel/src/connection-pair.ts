@@ -1,0 +1,112 @@
+import { type Connection, DEFAULT_READ_BUFFER_BYTES, type Endpoint } from "./transport.ts";
+
+const NOWHERE: Endpoint = { host: "", port: 0 };
+
+const noListener = () => {};
+
+/** One end of a pair. */
+class PairEnd implements Connection {
+  readonly remote = NOWHERE;
+  readonly local = NOWHERE;
+  readonly tls = undefined;
+  readonly failure = undefined;
+  status: "open" | "ended" | "closed" = "open";
+  other: PairEnd | undefined = undefined;
+  /** Bytes of the other end that wait to be read here. */
+  readable = 0;
+  private readonly chunks: Array<Buffer> = [];
+  private head = 0;
+  /** Bytes of ours that the other end's bound holds back. */
+  private readonly held: Array<Buffer> = [];
+  private heldBytes = 0;
+  private finishing = false;
+  private listener: () => void = noListener;
+  private readonly limit: number;
+
+  constructor(limit: number) {
+    this.limit = limit;
+  }
+
+  get pending(): number {
+    // What the other end has not read yet has not left: so the writer sees how slow its reader is.
+    return this.heldBytes + (this.other?.readable ?? 0);
+  }
+
+  onChange(listener: () => void): void {
+    this.listener = listener;
+  }
+
+  read(): Buffer | undefined {
+    const chunk = this.chunks[this.head];
+    if (chunk === undefined) return undefined;
+    this.head++;
+    if (this.head === this.chunks.length) {
+      this.chunks.length = 0;
+      this.head = 0;
+    }
+    this.readable -= chunk.length;
+    this.other?.pump();
+    this.other?.listener();
+    return chunk;
+  }
+
+  write(bytes: Buffer): void {
+    if (this.status === "closed" || this.finishing || bytes.length === 0) return;
+    this.held.push(bytes);
+    this.heldBytes += bytes.length;
+    this.pump();
+  }
+
+  end(): void {
+    this.finishing = true;
+    this.pump();
+  }
+
+  destroy(): void {
+    if (this.status === "closed" && this.listener === noListener) return;
+    this.status = "closed";
+    this.listener = noListener;
+    this.chunks.length = 0;
+    this.held.length = 0;
+    this.heldBytes = 0;
+    this.readable = 0;
+    const { other } = this;
+    if (other !== undefined && other.status !== "closed") {
+      other.status = "closed";
+      other.listener();
+    }
+  }
+
+  /** Moves what fits to the other end, and the end after it. */
+  private pump(): void {
+    const { other } = this;
+    if (other === undefined || other.status === "closed") return;
+    let moved = false;
+    while (this.held.length > 0 && other.readable < other.limit) {
+      const bytes = this.held.shift() as Buffer;
+      this.heldBytes -= bytes.length;
+      other.chunks.push(bytes);
+      other.readable += bytes.length;
+      moved = true;
+    }
+    if (this.finishing && this.held.length === 0 && other.status === "open") {
+      other.status = "ended";
+      moved = true;
+    }
+    if (moved) other.listener();
+  }
+}
+
+/**
+ * Two connections that lead to each other within the process: an application and its stream, a directory server and the
+ * stream that asks it. Bounded as a socket is; bytes are passed on, not copied, so a writer must not touch them again.
+ */
+export const connectionPair = (
+  readBufferBytes: number = DEFAULT_READ_BUFFER_BYTES,
+): readonly [Connection, Connection] => {
+  const one = new PairEnd(readBufferBytes);
+  const other = new PairEnd(readBufferBytes);
+  one.other = other;
+  other.other = one;
+  return [one, other];
+};
