@@ -8,6 +8,8 @@ import { globSync } from "node:fs";
 import { resolve } from "node:path";
 import { pathToFileURL } from "node:url";
 import { parseArgs } from "node:util";
+import { setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
 import type { FuzzTarget } from "../support/fuzz.ts";
 import { Random } from "../support/fuzz.ts";
 
@@ -67,7 +69,9 @@ const findTargets = async (only: string): Promise<ReadonlyArray<FuzzTarget>> => 
     names.add(name);
   }
   // The whole name of one target means that one, even if others begin with it.
-  return names.has(only) ? targets.filter(({ name }) => name === only) : targets.filter(({ name }) => name.includes(only));
+  return names.has(only)
+    ? targets.filter(({ name }) => name === only)
+    : targets.filter(({ name }) => name.includes(only));
 };
 
 /** FNV-1a over the parts that make an iteration, so that neighbouring iterations share nothing. */
@@ -79,10 +83,19 @@ const seedOf = (seed: number, name: string, iteration: number): number => {
   return hash >>> 0;
 };
 
+setFlagsFromString("--expose-gc");
+const collectGarbage = runInNewContext("gc") as () => void;
+
+/** Bytes on the heap that something still refers to: what a target leaks, it leaks here. */
+const liveHeap = (): number => {
+  collectGarbage();
+  return process.memoryUsage().heapUsed;
+};
+
 const megabytes = (bytes: number): string => `${(bytes / 1e6).toFixed(1)} MB`;
 
 const runTarget = (target: FuzzTarget, options: Options): Finding | undefined => {
-  const heapBefore = process.memoryUsage().heapUsed;
+  const heapBefore = liveHeap();
   const started = performance.now();
   let slowest = 0;
   for (let iteration = options.start; iteration < options.start + options.iterations; iteration++) {
@@ -99,14 +112,14 @@ const runTarget = (target: FuzzTarget, options: Options): Finding | undefined =>
     slowest = Math.max(slowest, took);
   }
   const rate = options.iterations / ((performance.now() - started) / 1000);
-  const { heapUsed, rss } = process.memoryUsage();
+  const heap = liveHeap();
   console.log(
     [
       target.name.padEnd(42),
       `${rate.toFixed(0).padStart(9)} runs/s`,
       `slowest ${slowest.toFixed(1).padStart(6)} ms`,
-      `heap ${megabytes(heapUsed).padStart(9)} (${megabytes(heapUsed - heapBefore)})`,
-      `rss ${megabytes(rss)}`,
+      `heap ${megabytes(heap).padStart(8)} (grew ${megabytes(heap - heapBefore)})`,
+      `rss ${megabytes(process.memoryUsage().rss)}`,
     ].join("  "),
   );
   return undefined;
