@@ -1,0 +1,143 @@
+import {
+  type ChannelManager,
+  DEFAULT_PADDING_PARAMS,
+  Entropy,
+  LINK_IDENTITY_RANDOM_BYTES,
+  type LinkIdentity,
+  layerChannelManager,
+  layerEntropySeeded,
+  ChannelManager as Manager,
+  type MemoryNetwork,
+  makeLinkIdentity,
+} from "@allium/channel";
+import {
+  CertType,
+  Ed25519KeyPair,
+  generateLinkKey,
+  generateRsaIdentity,
+  type HandshakeServerKeys,
+  rsaIdentityDigest,
+  signEd25519Certificate,
+  X25519KeyPair,
+} from "@allium/crypto";
+import { Context, Effect, Layer } from "effect";
+import {
+  type CircuitLimits,
+  congestionParams,
+  type ExtendPolicy,
+  flowParams,
+  layerRelayCircuits,
+  layerSingle,
+  layerSplit,
+  RelayCircuits,
+  type RelayCircuitsConfig,
+  type StreamOpeners,
+} from "../../src/index.ts";
+
+/** RSA keys take long to make, and no test depends on which they are. */
+const rsaKeys = Promise.all([generateRsaIdentity(), generateRsaIdentity(), generateRsaIdentity(), generateLinkKey()]);
+
+/** Who a relay of a test is. */
+export interface TestIdentity {
+  readonly host: string;
+  readonly link: LinkIdentity;
+  readonly server: HandshakeServerKeys;
+}
+
+/** Makes the identity of the relay at `host`; `index` picks its RSA key. */
+export const makeTestIdentity = (host: string, index: number, now: number) =>
+  Effect.gen(function* () {
+    const keys = yield* Effect.promise(() => rsaKeys);
+    const rsaIdentity = keys[index] ?? keys[0];
+    const entropy = yield* Entropy;
+    const identity = Ed25519KeyPair.fromSeed(entropy.bytes(32));
+    const signingKey = Ed25519KeyPair.fromSeed(entropy.bytes(32));
+    const expiresAt = now + 30 * 24 * 3_600_000;
+    const link = makeLinkIdentity(
+      {
+        rsaIdentity,
+        tlsKey: keys[3],
+        ed25519Id: identity.publicKey,
+        signingKey,
+        signingKeyCert: signEd25519Certificate(
+          {
+            certType: CertType.IdentityVerifiesSigning,
+            certifiedKey: signingKey.publicKey,
+            expiresAt,
+            includeSigningKey: true,
+          },
+          identity,
+        ),
+        signingKeyExpiresAt: expiresAt,
+      },
+      now,
+      entropy.bytes(LINK_IDENTITY_RANDOM_BYTES),
+    );
+    const server: HandshakeServerKeys = {
+      rsaIdentity: rsaIdentityDigest(rsaIdentity.publicKey),
+      ed25519Identity: identity.publicKey,
+      onionKeys: [X25519KeyPair.fromSecret(entropy.bytes(32))],
+    };
+    return { host, link, server } satisfies TestIdentity;
+  });
+
+/** How the relay of a test is varied. */
+export interface TestRelayOptions {
+  readonly limits?: Partial<CircuitLimits>;
+  readonly split?: boolean;
+  readonly param?: (name: string) => number | undefined;
+  readonly onEnd?: RelayCircuitsConfig["onEnd"];
+  readonly maxTrain?: number;
+}
+
+/** A running relay of a test. */
+export interface TestRelay {
+  readonly identity: TestIdentity;
+  readonly channels: ChannelManager["Service"];
+  readonly circuits: RelayCircuits["Service"];
+}
+
+const PORT = 9001;
+
+/** Where a relay of a test listens. */
+export const endpointOf = (identity: TestIdentity) => ({ host: identity.host, port: PORT });
+
+/** Starts a relay on a memory network, until the scope closes. */
+export const startRelay = (
+  network: MemoryNetwork.MemoryNetwork,
+  identity: TestIdentity,
+  openers: Layer.Layer<StreamOpeners>,
+  options: TestRelayOptions = {},
+) =>
+  Effect.gen(function* () {
+    const param = options.param ?? (() => undefined);
+    const extendPolicy: ExtendPolicy = {
+      self: { rsaId: identity.server.rsaIdentity as Buffer, ed25519Id: identity.server.ed25519Identity as Buffer },
+      addressAllowed: () => true,
+    };
+    const flow = { role: "exit" as const, flowParams: () => flowParams(param) };
+    const circuits = layerRelayCircuits({
+      keys: () => identity.server,
+      congestion: () => congestionParams(param, "exit"),
+      extendPolicy: () => extendPolicy,
+      ...(options.limits === undefined ? {} : { limits: options.limits }),
+      ...(options.onEnd === undefined ? {} : { onEnd: options.onEnd }),
+    }).pipe(
+      Layer.provide(options.split === true ? layerSplit(flow) : layerSingle(flow)),
+      Layer.provide(openers),
+      Layer.provideMerge(
+        layerChannelManager({
+          local: () => ({ identity: identity.link, addresses: [identity.host] }),
+          padding: () => DEFAULT_PADDING_PARAMS,
+          idleTimeoutMillis: () => 3_600_000,
+          ...(options.maxTrain === undefined ? {} : { maxTrain: options.maxTrain }),
+        }),
+      ),
+      Layer.provide(network.host(identity.host)),
+      Layer.provide(layerEntropySeeded(`relay ${identity.host}`)),
+    );
+    const context = yield* Layer.build(Layer.fresh(circuits));
+    const channels = Context.get(context, Manager);
+    yield* channels.listen(endpointOf(identity));
+    return { identity, channels, circuits: Context.get(context, RelayCircuits) } satisfies TestRelay;
+  });
