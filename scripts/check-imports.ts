@@ -13,7 +13,14 @@ const BELOW: Readonly<Record<string, ReadonlyArray<string>>> = {
   "packages/netdoc": ["packages/crypto"],
   "packages/channel": ["packages/kernel", "packages/cell", "packages/crypto", "packages/netdoc"],
   "packages/circuit": ["packages/channel", "packages/kernel", "packages/cell", "packages/crypto", "packages/netdoc"],
-  "packages/directory": ["packages/circuit", "packages/channel", "packages/kernel", "packages/cell", "packages/crypto", "packages/netdoc"],
+  "packages/directory": [
+    "packages/circuit",
+    "packages/channel",
+    "packages/kernel",
+    "packages/cell",
+    "packages/crypto",
+    "packages/netdoc",
+  ],
   "packages/relay": [
     "packages/directory",
     "packages/circuit",
@@ -23,10 +30,19 @@ const BELOW: Readonly<Record<string, ReadonlyArray<string>>> = {
     "packages/crypto",
     "packages/netdoc",
   ],
-  "apps/relay": ["packages/relay", "packages/directory", "packages/circuit", "packages/channel", "packages/kernel", "packages/netdoc", "packages/crypto"],
+  "apps/relay": [
+    "packages/relay",
+    "packages/directory",
+    "packages/circuit",
+    "packages/channel",
+    "packages/kernel",
+    "packages/netdoc",
+    "packages/crypto",
+  ],
 };
 
-const IMPORT = /(?:^|\n)\s*(?:import|export)\s[^;"']*?from\s*["']([^"']+)["']|(?:^|\n)\s*import\s*["']([^"']+)["']|import\(\s*["']([^"']+)["']\s*\)/g;
+const IMPORT =
+  /(?:^|\n)\s*(?:import|export)\s[^;"']*?from\s*["']([^"']+)["']|(?:^|\n)\s*import\s*["']([^"']+)["']|import\(\s*["']([^"']+)["']\s*\)/g;
 
 const problems: Array<string> = [];
 const byName = new Map(
@@ -37,7 +53,9 @@ const byName = new Map(
 );
 
 const importsOf = (file: string): ReadonlyArray<string> => {
-  const text = readFileSync(file, "utf8").replace(/\/\*[\s\S]*?\*\//g, "").replace(/^\s*\/\/.*$/gm, "");
+  const text = readFileSync(file, "utf8")
+    .replace(/\/\*[\s\S]*?\*\//g, "")
+    .replace(/^\s*\/\/.*$/gm, "");
   return [...text.matchAll(IMPORT)].map((match) => match[1] ?? match[2] ?? match[3] ?? "");
 };
 
@@ -59,14 +77,21 @@ for (const [directory, below] of Object.entries(BELOW)) {
         local.push(target);
         continue;
       }
-      const dependency = specifier.split("/").slice(0, specifier.startsWith("@") ? 2 : 1).join("/");
+      const dependency = specifier
+        .split("/")
+        .slice(0, specifier.startsWith("@") ? 2 : 1)
+        .join("/");
       const target = byName.get(dependency);
-      if (target !== undefined && !below.includes(target)) problems.push(`${file}: ${dependency} is not below ${manifest.name}`);
-      if (manifest.dependencies?.[dependency] === undefined) problems.push(`${file}: ${dependency} is not declared in ${directory}/package.json`);
+      if (target !== undefined && !below.includes(target))
+        problems.push(`${file}: ${dependency} is not below ${manifest.name}`);
+      if (manifest.dependencies?.[dependency] === undefined)
+        problems.push(`${file}: ${dependency} is not declared in ${directory}/package.json`);
     }
   }
   for (const dependency of Object.keys(manifest.dependencies ?? {})) {
-    const used = [...graph.keys()].some((file) => importsOf(file).some((name) => name === dependency || name.startsWith(`${dependency}/`)));
+    const used = [...graph.keys()].some((file) =>
+      importsOf(file).some((name) => name === dependency || name.startsWith(`${dependency}/`)),
+    );
     if (!used) problems.push(`${directory}/package.json: ${dependency} is declared and not imported`);
   }
   const state = new Map<string, "open" | "done">();

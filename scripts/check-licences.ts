@@ -1,7 +1,19 @@
 /** Every installed dependency has a licence that an MIT project may ship with. */
 import { globSync, readFileSync } from "node:fs";
 
-const ALLOWED = new Set(["MIT", "MIT-0", "ISC", "BSD-2-Clause", "BSD-3-Clause", "Apache-2.0", "0BSD", "BlueOak-1.0.0", "Unlicense", "CC0-1.0", "Python-2.0"]);
+const ALLOWED = new Set([
+  "MIT",
+  "MIT-0",
+  "ISC",
+  "BSD-2-Clause",
+  "BSD-3-Clause",
+  "Apache-2.0",
+  "0BSD",
+  "BlueOak-1.0.0",
+  "Unlicense",
+  "CC0-1.0",
+  "Python-2.0",
+]);
 /** Build tools that are never shipped. */
 const ALLOWED_TO_DEVELOP = new Set(["MPL-2.0"]);
 

@@ -19,6 +19,9 @@ const stale = () => {
 
 if (stale()) {
   console.error("Installing dependencies (npm ci) …");
-  const done = spawnSync("npm", ["ci", "--no-audit", "--no-fund"], { stdio: "inherit", shell: process.platform === "win32" });
+  const done = spawnSync("npm", ["ci", "--no-audit", "--no-fund"], {
+    stdio: "inherit",
+    shell: process.platform === "win32",
+  });
   if (done.status !== 0) process.exit(done.status === null ? 1 : done.status);
 }

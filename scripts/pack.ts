@@ -29,7 +29,14 @@ writeFileSync(
   "dist/.build/tsconfig.json",
   JSON.stringify({
     extends: "../../tsconfig.json",
-    compilerOptions: { noEmit: false, declaration: true, sourceMap: true, outDir: "out", rootDir: "../..", allowImportingTsExtensions: true },
+    compilerOptions: {
+      noEmit: false,
+      declaration: true,
+      sourceMap: true,
+      outDir: "out",
+      rootDir: "../..",
+      allowImportingTsExtensions: true,
+    },
     include: members.map((member) => `../../${member}/src`),
   }),
 );
@@ -47,7 +54,10 @@ for (const member of members) {
   const publishable: Manifest = { ...manifest, files: ["dist", "README.md", "LICENSE"] };
   if (manifest.exports !== undefined) {
     publishable.exports = Object.fromEntries(
-      Object.entries(manifest.exports).map(([key, path]) => [key, { types: built(path, ".d.ts"), default: built(path, ".js") }]),
+      Object.entries(manifest.exports).map(([key, path]) => [
+        key,
+        { types: built(path, ".d.ts"), default: built(path, ".js") },
+      ]),
     ) as unknown as Record<string, string>;
   }
   if (manifest.bin !== undefined) {

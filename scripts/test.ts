@@ -20,7 +20,12 @@ interface Report {
 }
 
 const extra = process.argv.slice(2);
-const stages = extra.includes("--project") ? [[]] : [["--project", "!interop"], ["--project", "interop"]];
+const stages = extra.includes("--project")
+  ? [[]]
+  : [
+      ["--project", "!interop"],
+      ["--project", "interop"],
+    ];
 const directory = mkdtempSync(join(tmpdir(), "allium-test-"));
 let passed = 0;
 let failed = 0;
@@ -30,7 +35,16 @@ for (const [index, stage] of stages.entries()) {
   const file = join(directory, `${index}.json`);
   const run = spawnSync(
     "vitest",
-    ["run", "--config", "vitest.workspace.ts", "--reporter=default", "--reporter=json", `--outputFile.json=${file}`, ...stage, ...extra],
+    [
+      "run",
+      "--config",
+      "vitest.workspace.ts",
+      "--reporter=default",
+      "--reporter=json",
+      `--outputFile.json=${file}`,
+      ...stage,
+      ...extra,
+    ],
     { stdio: "inherit" },
   );
   let report: Report | undefined;

@@ -43,15 +43,15 @@ export class XonXoffReceive implements StreamReceiveFlow {
   }
 
   onDataReceived(buffered: number, nowUs: Micros): FlowAnswer | undefined {
-    if (this.#xoffIsDue(buffered, nowUs)) {
+    const isDue = this.#xoffIsDue(buffered, nowUs);
+    if (isDue) {
       this.#stopped = true;
       this.#aboveSince = undefined;
       this.#drain.forget();
-      this.#drain.onDrained(0, buffered, nowUs);
-      return xoff;
     }
     // An application that takes nothing does not report either, and yet the time it takes counts.
-    return buffered > burstBytes ? this.onDrained(0, buffered, nowUs) : undefined;
+    const answer = buffered > burstBytes ? this.onDrained(0, buffered, nowUs) : undefined;
+    return isDue ? xoff : answer;
   }
 
   onDrained(drained: number, buffered: number, nowUs: Micros): FlowAnswer | undefined {

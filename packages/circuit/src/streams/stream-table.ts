@@ -2,6 +2,7 @@ import {
   type BackwardMessage,
   type Begin,
   type BeginDir,
+  CellError,
   type End,
   EndReason,
   type ForwardMessage,
@@ -142,7 +143,8 @@ export class StreamTable {
   }
 
   private onMessage(view: RelayMessageView, now: Micros): void {
-    const message = this.read(view);
+    const message = this.readMessage(view);
+    if (message === undefined) return;
     switch (message._tag) {
       case "BEGIN":
       case "BEGIN_DIR":
@@ -172,6 +174,28 @@ export class StreamTable {
         return this.onAnswer(stream, message);
       default:
         throw new CircuitProtocolError({ where: message._tag, detail: "is no message of a stream" });
+    }
+  }
+
+  /** Reads a message; `undefined` if it was a request that is malformed, which was answered: the circuit is not to blame. */
+  private readMessage(view: RelayMessageView): ForwardMessage | BackwardMessage | undefined {
+    try {
+      return this.read(view);
+    } catch (cause) {
+      if (!(cause instanceof CellError) || this.options.role !== "exit") throw cause;
+      const unresolvable = cause.problem === "destination";
+      switch (view.command) {
+        case RelayCommand.BEGIN: {
+          const reason = unresolvable ? EndReason.RESOLVEFAILED : EndReason.TORPROTOCOL;
+          this.reply(view.streamId, { _tag: "END", reason, resolved: undefined });
+          return undefined;
+        }
+        case RelayCommand.RESOLVE:
+          this.reply(view.streamId, { _tag: "RESOLVED", answers: [{ _tag: "ERROR", transient: false, ttl: 0 }] });
+          return undefined;
+        default:
+          throw cause;
+      }
     }
   }
 
