@@ -171,6 +171,10 @@ describe("VegasWindow", () => {
     blocked.onAck(Micros(5), Micros(5), 124, { channelBlocked: true, channelQueue: 50 });
     assert.strictEqual(blocked.cwnd, 124 + vegas.gamma - vegas.cwndInc);
 
+    const wide = new VegasWindow(consensus({ cc_cwnd_init: 1000 }).vegas);
+    wide.onAck(Micros(5), Micros(5), 1000, { channelBlocked: true, channelQueue: 50 });
+    assert.strictEqual(wide.cwnd, 950 + vegas.gamma);
+
     const open = new VegasWindow(vegas);
     open.onAck(Micros(5), Micros(5), 124, { channelBlocked: false });
     assert.strictEqual(open.cwnd, 124);
@@ -187,5 +191,23 @@ describe("VegasWindow", () => {
     assert.strictEqual(window.cwnd, 155);
     ack(155);
     assert.strictEqual(window.cwnd, 186);
+  });
+
+  it("looks at the window at once when the channel blocks and when it opens, and then once per window again", () => {
+    const { vegas } = consensus({ cc_cwnd_inc_rate: 1, cc_cwnd_init: 620, cc_cwnd_inc: 10 });
+    const window = new VegasWindow(vegas);
+    const ack = (rtt: number, channelBlocked: boolean) =>
+      window.onAck(Micros(0), Micros(rtt), window.cwnd, { channelBlocked });
+    ack(1000, false);
+    ack(2000, false);
+    assert.isFalse(window.inSlowStart);
+    while (window.rtt.smoothedUs > 1005) ack(1000, false);
+    const settled = window.cwnd;
+    ack(1000, true);
+    assert.strictEqual(window.cwnd, settled - 10);
+    for (let again = 0; again < 5; again++) ack(1000, true);
+    assert.strictEqual(window.cwnd, settled - 10);
+    ack(1000, false);
+    assert.strictEqual(window.cwnd, settled);
   });
 });

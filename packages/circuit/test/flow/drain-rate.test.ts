@@ -75,4 +75,27 @@ describe("DrainRate", () => {
     drain.onEmpty(false);
     assert.strictEqual(drain.rate, 2000);
   });
+
+  it("leaves out the time in which nothing waits", () => {
+    const drain = new DrainRate(defaults, goodClock);
+    drain.onDrained(0, 1, Micros(0));
+    drain.onDrained(100, 0, Micros(1000));
+    drain.onEmpty(false);
+    drain.onDrained(0, 1, Micros(100_000_000));
+    drain.onDrained(enough, 1, Micros(101_000_000));
+    assert.strictEqual(drain.rate, Math.floor(enough / 1000));
+  });
+
+  it("divides what passed without waiting by the time of the next measurement, as tor does", () => {
+    const drain = new DrainRate(defaults, goodClock);
+    drain.onDrained(0, 1, Micros(0));
+    drain.onDrained(1_000_000, 0, Micros(1_000_000));
+    drain.onEmpty(true);
+    drain.onDrained(4_000_000, 0, Micros(1_000_001));
+    drain.onEmpty(true);
+    drain.onDrained(0, 1, Micros(2_000_000));
+    drain.onDrained(enough, 1, Micros(3_000_000));
+    // N-EWMA with N = 2: (2 * 4000 + 2 * 1000) / 3
+    assert.strictEqual(drain.rate, 3333);
+  });
 });

@@ -153,6 +153,25 @@ describe("XonXoffReceive", () => {
     }
   };
 
+  it("counts the time in which the application takes nothing at all", () => {
+    const end = stopped();
+    end.now += 10_000_000;
+    end.comes(700 * cell);
+    end.drains(500, 100_000);
+    const [answer] = end.said();
+    // Two measurements: 250 kB in more than ten seconds, then 500 kilobytes per second.
+    assert.isBelow(answer?._tag === "Xon" ? answer.rate : Number.POSITIVE_INFINITY, 400);
+  });
+
+  it("forgets the rate at an XOFF: it was wrong", () => {
+    const end = advertised();
+    end.comes(limit + cell);
+    end.now += 5001;
+    end.comes(cell);
+    end.takes(end.buffered);
+    assert.deepStrictEqual(end.said(), [{ _tag: "Xoff" }, { _tag: "Xon", rate: XonRate(0) }]);
+  });
+
   it("sends another XON when the rate has changed by more than a quarter", () => {
     const slower = advertised();
     busy(slower, 200, 10_000);
