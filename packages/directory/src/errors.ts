@@ -1,0 +1,37 @@
+import { Data } from "effect";
+
+/** What a request to a directory failed of. */
+export type DirectoryFetchProblem =
+  /** No connection came about, or it broke. */
+  | "transport"
+  /** It did not answer, or did not go on, in time. */
+  | "timeout"
+  /** The answer is no HTTP, or ends before it should. */
+  | "malformed"
+  /** The answer is larger than such a document may be, as it came or unpacked. */
+  | "too-large"
+  /** The body cannot be unpacked. */
+  | "encoding"
+  /** The directory answers with another status than 200 (or 304, where that was asked for). */
+  | "status"
+  /** The body is no such document. */
+  | "document"
+  /** The document is well formed and proves nothing: signatures, dates or digests do not fit. */
+  | "verification"
+  /** The directory does not have what was asked for, or has nothing newer. */
+  | "not-there";
+
+/** A request to a directory failed. Nothing that was held before is touched by it. */
+export class DirectoryFetchError extends Data.TaggedError("DirectoryFetchError")<{
+  /** `http://address:port/tor/...`, shortened if it is long. */
+  readonly url: string;
+  readonly problem: DirectoryFetchProblem;
+  readonly detail: string;
+  /** The HTTP status, if there was an answer. */
+  readonly status?: number | undefined;
+  readonly cause?: unknown;
+}> {
+  override get message(): string {
+    return `${this.url}: ${this.detail} (${this.problem})`;
+  }
+}
