@@ -1,4 +1,4 @@
-import { Effect, Exit, Queue } from "effect";
+import { Effect, Queue } from "effect";
 import { Link, Reactor, ReactorGroup, Signal } from "../src/index.ts";
 
 const N = 500_000;

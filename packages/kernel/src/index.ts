@@ -1,5 +1,17 @@
+export { type Generational, GenerationMap, nextGeneration } from "./generation.ts";
 export { type LinkCounters, type LinkEnd, LinkEnded, type LinkReader } from "./inlet.ts";
 export { Link, LinkClosed, type LinkWriter } from "./link.ts";
+export {
+  type Command,
+  Mailbox,
+  type MailboxCounters,
+  type MailboxOptions,
+  type MailboxPolicies,
+  type MailboxPolicy,
+  type SendError,
+  type Sent,
+  Undeliverable,
+} from "./mailbox.ts";
 export {
   type Port,
   type Ports,
@@ -18,9 +30,45 @@ export {
   ReactorGroup,
   type ReactorGroupOptions,
 } from "./reactor-group.ts";
+export {
+  type CancelledBy,
+  type Disconnecting,
+  isDisconnecting,
+  LocalReject,
+  ProtocolReject,
+  Routine,
+  type RoutineEnd,
+  type RoutineError,
+  type Session,
+  StreamClosed,
+} from "./routine.ts";
+export {
+  DuplicateSession,
+  Routines,
+  RoutinesClosed,
+  type RoutinesOptions,
+  type SessionHandle,
+  type SessionReport,
+} from "./routines.ts";
 export { Signal } from "./signal.ts";
-export type { TaskState } from "./task.ts";
-export { TEARDOWN_DEADLINE } from "./timeouts.ts";
+export {
+  Supervisor,
+  type SupervisorCause,
+  SupervisorClosed,
+  type SupervisorEnd,
+  type SupervisorOptions,
+  type TaskHandle,
+  TaskNameTaken,
+} from "./supervisor.ts";
+export { type RestartLimits, type RestartOptions, type Task, TaskPolicy, type TaskState } from "./task.ts";
+export {
+  MAX_RESTARTS,
+  RESTART_SCHEDULE,
+  RESTART_WINDOW,
+  ROUTINE_RELEASE_DEADLINE,
+  TASK_STOP_DEADLINE,
+  TEARDOWN_DEADLINE,
+} from "./timeouts.ts";
 export {
   type GroupSnapshot,
   type LinkSnapshot,

@@ -15,7 +15,11 @@ export class LinkClosed {
   }
 }
 
-/** The writing end. Several fibers may write; those that wait are served in their order. */
+/**
+ * The writing end. Several fibers may write; those that wait are served in their order.
+ *
+ * `offer` and `fail` may be handed over by themselves (`Effect.forEach(items, writer.offer)`); the others are called on the end.
+ */
 export interface LinkWriter<in A, in E = never> extends LinkEnd {
   /**
    * Hands an item over, and suspends while the link is full. Returns once the link has accepted it: from then on it is
@@ -94,9 +98,8 @@ export class LinkImpl<in out A, in out E>
     return this.#slot !== EMPTY || this.#last !== undefined;
   }
 
-  offer(item: A): Effect.Effect<void, LinkClosed> {
-    return Effect.suspend(() => (this.offerUnsafe(item) ? Exit.void : this.#parkOffer(item)));
-  }
+  readonly offer = (item: A): Effect.Effect<void, LinkClosed> =>
+    Effect.suspend(() => (this.offerUnsafe(item) ? Exit.void : this.#parkOffer(item)));
 
   offerUnsafe(item: A): boolean {
     if (this.#slot !== EMPTY || this.#closedBy !== undefined) return false;
@@ -127,9 +130,7 @@ export class LinkImpl<in out A, in out E>
     return Effect.sync(() => this.closeUnsafe("end"));
   }
 
-  fail(error: E): Effect.Effect<void> {
-    return Effect.sync(() => this.closeUnsafe("fail", Exit.fail(error)));
-  }
+  readonly fail = (error: E): Effect.Effect<void> => Effect.sync(() => this.closeUnsafe("fail", Exit.fail(error)));
 
   get close(): Effect.Effect<void> {
     return Effect.sync(() => this.closeUnsafe("reader"));

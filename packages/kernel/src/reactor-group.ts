@@ -120,15 +120,15 @@ class GroupImpl<in out E, in out Reason> implements ReactorGroup<E, Reason> {
     );
   }
 
-  link<A, LE = never>(name: string): Link<A, LE> {
+  readonly link = <A, LE = never>(name: string): Link<A, LE> => {
     const link = new LinkImpl<A, LE>(name, Context.get(this.#context, Clock.Clock));
     if (this.cause !== undefined) link.closeUnsafe("release");
     else this.#links.push(link as unknown as LinkImpl<never, never>);
     return link;
-  }
+  };
 
-  start<R>(reactor: WiredReactor<ReactorError<E>, R>): Effect.Effect<void, GroupClosed, R> {
-    return Effect.withFiber((parent) => {
+  readonly start = <R>(reactor: WiredReactor<ReactorError<E>, R>): Effect.Effect<void, GroupClosed, R> =>
+    Effect.withFiber((parent) => {
       if (this.cause !== undefined) return Exit.fail(new GroupClosed(this.name));
       // Counted before it runs, since its first steps may end the group, and its teardown has to wait for this reactor too.
       this.#running++;
@@ -144,18 +144,14 @@ class GroupImpl<in out E, in out Reason> implements ReactorGroup<E, Reason> {
       if (this.cause !== undefined && !member.ended) fiber.interruptUnsafe();
       return Exit.void;
     });
-  }
 
-  stop(reason: Reason): Effect.Effect<GroupEnd<E, Reason>> {
-    return Effect.suspend(() => {
+  readonly stop = (reason: Reason): Effect.Effect<GroupEnd<E, Reason>> =>
+    Effect.suspend(() => {
       this.stopUnsafe(reason);
       return this.ended;
     });
-  }
 
-  stopUnsafe(reason: Reason): void {
-    this.#endWith({ _tag: "Stopped", reason });
-  }
+  readonly stopUnsafe = (reason: Reason): void => this.#endWith({ _tag: "Stopped", reason });
 
   get ended(): Effect.Effect<GroupEnd<E, Reason>> {
     return Deferred.await(this.#end);

@@ -1,4 +1,4 @@
-import { type Cause, type Context, Effect, Exit, type Fiber, type Scope } from "effect";
+import { type Cause, type Context, type Duration, Effect, Exit, type Fiber, type Scope } from "effect";
 
 type Finalizer = (exit: Exit.Exit<unknown, unknown>) => Effect.Effect<unknown>;
 
@@ -80,3 +80,25 @@ export class Release {
     if (Exit.isFailure(exit)) this.failures.push(exit.cause);
   }
 }
+
+/** Releases a scope within a deadline, as an effect. Never fails: what failed or is late is in the `Release`. */
+export const releaseWithin = (
+  scope: Scope.Scope,
+  exit: Exit.Exit<unknown, unknown>,
+  deadline: Duration.Input,
+  context: Context.Context<never>,
+): Effect.Effect<Release> =>
+  Effect.callback((resume) => {
+    let timer: Fiber.Fiber<void> | undefined;
+    const release = new Release(scope, exit, context, () => {
+      timer?.interruptUnsafe();
+      resume(Effect.succeed(release));
+    });
+    if (release.run() === "done") return;
+    timer = Effect.runForkWith(context)(
+      Effect.andThen(
+        Effect.sleep(deadline),
+        Effect.sync(() => release.waitNoLonger()),
+      ),
+    );
+  });

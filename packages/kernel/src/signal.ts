@@ -19,7 +19,10 @@ import { type RunQueue, runQueueOf, type Wakeable } from "./run-queue.ts";
  * });
  */
 export interface Signal {
-  /** Wakes the reactor, or keeps the wake for its next `wait`. Synchronous, cheap, safe in any callback, never fails. */
+  /**
+   * Wakes the reactor, or keeps the wake for its next `wait`. Synchronous, cheap, safe in any callback, also handed over
+   * by itself (`socket.on("readable", signal.notify)`); never fails.
+   */
   readonly notify: () => void;
   /**
    * Returns at once if there was a `notify` since the last `wait`, else suspends until the next one. Consumes it. One fiber
@@ -47,11 +50,12 @@ class SignalImpl implements Signal, Wakeable {
     });
   }
 
-  notify(): void {
+  /** A field and no method, so that it can be handed over as a callback by itself. */
+  readonly notify = (): void => {
     if (this.isSet) return;
     this.isSet = true;
     if (this.#waiter !== undefined) this.#queue?.push(this);
-  }
+  };
 
   runWake(): void {
     const waiter = this.#waiter;
