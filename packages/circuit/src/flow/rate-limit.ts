@@ -49,7 +49,7 @@ export class RateLimit {
 
   #refill(nowUs: Micros): void {
     if (this.#rate === Number.POSITIVE_INFINITY) return;
-    const elapsed = Math.max(nowUs - this.#filledAt, 0);
+    const elapsed = nowUs - this.#filledAt;
     this.#tokens = Math.min(this.#tokens + elapsed * this.#rate, this.#rate * microsPerSecond);
     this.#filledAt = nowUs;
   }
