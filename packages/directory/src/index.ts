@@ -1,5 +1,8 @@
 export * from "./authorities.ts";
 export * from "./errors.ts";
 export * from "./publish/descriptor-source.ts";
-export * from "./timing.ts";
-export * from "./view.ts";
+export type { Publication } from "./publish/publisher.ts";
+export type { UploadOutcome } from "./publish/upload.ts";
+export { type DirectoryConfig, DirectoryReactor, layer as layerDirectory } from "./reactor.ts";
+export { type DirectoryTiming, publicTiming, testTiming } from "./timing.ts";
+export { type DirectorySnapshot, DirectoryView, type HeldConsensus } from "./view.ts";

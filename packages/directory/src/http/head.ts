@@ -51,7 +51,7 @@ export class HeadReader {
     if ((end < 0 ? this.#bytes.length : end + separator.length) > this.#limit)
       throw new HttpError("too-large", `the head is longer than ${this.#limit} bytes`);
     if (end < 0) return undefined;
-    const lines = this.#bytes.latin1Slice(0, end).split("\r\n");
+    const lines = this.#bytes.toString("latin1", 0, end).split("\r\n");
     return {
       startLine: lines[0] as string,
       headers: parseHeaders(lines),

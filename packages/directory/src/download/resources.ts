@@ -1,0 +1,28 @@
+import type { CertificateName, Fingerprint } from "@allium/netdoc";
+
+/** How many microdescriptors are asked for at once: some proxies take no longer URL (dir-spec 4.3). */
+export const MICRODESCRIPTORS_PER_REQUEST = 92;
+
+const mebibyte = 1024 * 1024;
+
+/** How large an answer may be, as it comes and unpacked, in bytes. The consensus of the public network has 2.5 MiB. */
+export const LIMITS = {
+  consensus: 16 * mebibyte,
+  certificates: mebibyte,
+  microdescriptors: 4 * mebibyte,
+  upload: 64 * 1024,
+} as const;
+
+/** The microdesc consensus, if most of these authorities have signed it (dir-spec 3.4.1, 3.9). */
+export const consensusPath = (authorities: ReadonlyArray<Fingerprint>): string =>
+  `/tor/status-vote/current/consensus-microdesc/${[...authorities].sort().join("+")}`;
+
+/** Certificates, by authority and signing key (dir-spec 3.1). */
+export const certificatesPath = (names: ReadonlyArray<CertificateName>): string =>
+  `/tor/keys/fp-sk/${names.map(({ identity, signingKey }) => `${identity}-${signingKey}`).join("+")}`;
+
+/** Microdescriptors, by digest (dir-spec 4.3). */
+export const microdescriptorsPath = (digests: ReadonlyArray<string>): string => `/tor/micro/d/${digests.join("-")}`;
+
+/** Where descriptors are posted (dir-spec 2.1). */
+export const uploadPath = "/tor/";

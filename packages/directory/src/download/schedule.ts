@@ -1,0 +1,50 @@
+import type { Consensus, UnixMillis } from "@allium/netdoc";
+
+/** Draws an integer in [0, limit), as `Entropy.below` does. */
+export type Draw = (limit: number) => number;
+
+const second = 1000;
+const shortestDelay = second;
+
+/**
+ * The delays between attempts at one thing: decorrelated jitter (dir-spec 5.5), each between a second and three times the one
+ * before it.
+ */
+export class Backoff {
+  readonly #cap: number;
+  #last = 0;
+
+  /** @param cap the longest delay, in milliseconds */
+  constructor(cap: number) {
+    this.#cap = cap;
+  }
+
+  /** How long to wait after another failure, in milliseconds. @param atLeast the lower bound, in place of a second */
+  next(draw: Draw, atLeast = shortestDelay): number {
+    const upper = Math.max(atLeast + second, this.#last * 3);
+    this.#last = Math.min(atLeast + draw(upper - atLeast), Math.max(this.#cap, atLeast));
+    return this.#last;
+  }
+
+  /** It worked: the next failure counts as the first. */
+  reset(): void {
+    this.#last = 0;
+  }
+}
+
+/** How long caches leave the authorities alone after a consensus is due, at most. */
+const longestSlack = 120 * second;
+
+/**
+ * When to fetch the consensus that follows a given one: as a cache does, at a random time in the first half-interval after it
+ * is no longer fresh, and before it ends (dir-spec 4.1). In the past, if it ended long ago.
+ */
+export const nextConsensusFetch = (consensus: Consensus, draw: Draw): UnixMillis => {
+  const { validAfter, freshUntil, validUntil } = consensus.lifetime;
+  const interval = freshUntil - validAfter;
+  // Clocks may differ a little, and authorities take a moment to have it.
+  const slack = Math.max(second, Math.min(longestSlack, interval / 16));
+  const window = Math.max(second, Math.floor(interval / 2));
+  const start = Math.min(freshUntil + slack, Math.max(freshUntil, validUntil - window - second));
+  return start + draw(window);
+};
