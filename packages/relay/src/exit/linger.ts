@@ -1,0 +1,178 @@
+import type { Connection } from "@allium/channel";
+import { Signal } from "@allium/kernel";
+import { Clock, Effect, type Scope } from "effect";
+import {
+  LINGER_CLOSE_MILLIS,
+  LINGER_DISCARD_BYTES,
+  LINGER_FLUSH_MILLIS,
+  LINGER_TICK,
+  MAX_LINGERING,
+  MAX_LINGERING_BYTES,
+} from "./limits.ts";
+
+/** A connection whose stream has ended. */
+interface Entry {
+  readonly connection: Connection;
+  /** Bytes that were pending when it came; none come after, so this is a bound. */
+  readonly bytes: number;
+  deadline: number;
+  discarded: number;
+}
+
+/** Connections whose streams have ended, until the other side has what was sent to it. */
+export interface Lingerers {
+  /** Takes a connection over: sends what is pending, then FIN, then destroys it when the other side closes, in bounded time. */
+  readonly add: (connection: Connection) => void;
+  /** Connections that linger now. */
+  readonly size: () => number;
+  /** Connections that were destroyed with bytes pending. */
+  readonly cut: () => number;
+}
+
+/** @see makeLingerers */
+export interface LingerBounds {
+  /** @default MAX_LINGERING */
+  readonly maxConnections?: number;
+  /** @default MAX_LINGERING_BYTES */
+  readonly maxBytes?: number;
+}
+
+/**
+ * What lingers, without time of its own. A connection is `flushing` until nothing of ours is pending, then `closing` until
+ * the other side closes. Each of the two takes the same time for all, so both are in the order of their deadlines.
+ */
+class LingerTable {
+  private readonly flushing = new Set<Entry>();
+  private readonly closing = new Set<Entry>();
+  private readonly bounds: Required<LingerBounds>;
+  private readonly now: () => number;
+  private bytes = 0;
+  /** Connections that were destroyed with bytes pending. */
+  cut = 0;
+
+  constructor(bounds: LingerBounds, now: () => number) {
+    this.bounds = {
+      maxConnections: bounds.maxConnections ?? MAX_LINGERING,
+      maxBytes: bounds.maxBytes ?? MAX_LINGERING_BYTES,
+    };
+    this.now = now;
+  }
+
+  get size(): number {
+    return this.flushing.size + this.closing.size;
+  }
+
+  add(connection: Connection): void {
+    const entry: Entry = {
+      connection,
+      bytes: connection.pending,
+      deadline: this.now() + LINGER_FLUSH_MILLIS,
+      discarded: 0,
+    };
+    this.makeRoom(entry.bytes);
+    this.flushing.add(entry);
+    this.bytes += entry.bytes;
+    connection.onChange(() => this.look(entry));
+    connection.end();
+    this.look(entry);
+  }
+
+  /** Destroys those whose time is over. */
+  expire(): void {
+    const now = this.now();
+    for (const group of [this.closing, this.flushing]) {
+      for (const entry of group) {
+        if (entry.deadline > now) break;
+        this.destroy(entry);
+      }
+    }
+  }
+
+  destroyAll(): void {
+    for (const group of [this.closing, this.flushing]) for (const entry of group) this.destroy(entry);
+  }
+
+  /** Those that have sent everything go first: they lose nothing. */
+  private makeRoom(bytes: number): void {
+    for (const entry of this.closing) {
+      if (this.size < this.bounds.maxConnections) break;
+      this.destroy(entry);
+    }
+    for (const entry of this.flushing) {
+      if (this.size < this.bounds.maxConnections && this.bytes + bytes <= this.bounds.maxBytes) break;
+      this.destroy(entry);
+    }
+  }
+
+  /** Something about the connection changed. */
+  private look(entry: Entry): void {
+    const { connection } = entry;
+    this.discard(entry);
+    if (connection.status === "closed") return this.destroy(entry);
+    if (connection.pending > 0) return;
+    // The other side sends no more, or sends on although nobody reads: there is nothing to wait for.
+    if (connection.status === "ended" || entry.discarded >= LINGER_DISCARD_BYTES) return this.destroy(entry);
+    if (!this.flushing.delete(entry)) return;
+    this.bytes -= entry.bytes;
+    entry.deadline = this.now() + LINGER_CLOSE_MILLIS;
+    this.closing.add(entry);
+  }
+
+  /** Unread bytes would hide the end behind them; but an endless sender gets no more than its share. */
+  private discard(entry: Entry): void {
+    while (entry.discarded < LINGER_DISCARD_BYTES) {
+      const chunk = entry.connection.read();
+      if (chunk === undefined) return;
+      entry.discarded += chunk.length;
+    }
+  }
+
+  private destroy(entry: Entry): void {
+    if (this.flushing.delete(entry)) {
+      this.bytes -= entry.bytes;
+      if (entry.connection.pending > 0) this.cut++;
+    } else {
+      this.closing.delete(entry);
+    }
+    entry.connection.destroy();
+  }
+}
+
+/**
+ * The one place where ended streams' connections linger. They outlive their circuits: one fiber watches all of them, and the
+ * scope's end destroys them.
+ */
+export const makeLingerers = (bounds: LingerBounds = {}): Effect.Effect<Lingerers, never, Scope.Scope> =>
+  Effect.gen(function* () {
+    const clock = yield* Clock.Clock;
+    const table = new LingerTable(bounds, () => Number(clock.monotonicTimeNanosUnsafe() / 1_000_000n));
+    const wake = Signal.make();
+    let open = true;
+    yield* Effect.addFinalizer(() =>
+      Effect.sync(() => {
+        open = false;
+        table.destroyAll();
+      }),
+    );
+    yield* Effect.forkScoped(
+      Effect.gen(function* () {
+        for (;;) {
+          if (table.size === 0) {
+            yield* wake.wait;
+            continue;
+          }
+          yield* Effect.sleep(LINGER_TICK);
+          table.expire();
+        }
+      }),
+    );
+    return {
+      add: (connection) => {
+        if (!open || connection.status === "closed") return connection.destroy();
+        table.add(connection);
+        wake.notify();
+      },
+      size: () => table.size,
+      cut: () => table.cut,
+    };
+  });
