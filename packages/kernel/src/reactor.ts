@@ -1,4 +1,4 @@
-import type { Effect, Scope } from "effect";
+import { Effect, type Scope } from "effect";
 import type { LinkReader } from "./inlet.ts";
 import type { LinkWriter } from "./link.ts";
 
@@ -55,7 +55,7 @@ export interface ReactorOptions<Reads extends Ports, Writes extends Ports, E, R>
   readonly reads: Reads;
   readonly writes: Writes;
   /**
-   * The reactor's whole life. However it ends (success, failure, defect, interruption), its group ends with it. A `Scope` that
+   * The reactor's whole life, called once for each start. However it ends (success, failure, defect, interruption), its group ends with it. A `Scope` that
    * it requires is the group's: what it acquires is released when the group is torn down.
    */
   readonly run: (ports: Wiring<Reads, Writes>) => Effect.Effect<unknown, E, R>;
@@ -92,7 +92,8 @@ export const Reactor = {
         reads,
         writes,
         wiring: wiring as never,
-        run: options.run(wiring) as Effect.Effect<unknown, E, Exclude<R, Scope.Scope>>,
+        // Suspended, so that each start begins with fresh state, and what `run` throws is the reactor's defect.
+        run: Effect.suspend(() => options.run(wiring)) as Effect.Effect<unknown, E, Exclude<R, Scope.Scope>>,
       }),
     };
   },
