@@ -233,9 +233,16 @@ export class Channel {
     function* () {
       // The handshake may have left cells behind.
       yield* this.dispatch();
+      let burst = 0;
       for (;;) {
         const chunk = this.connection.read();
         if (chunk !== undefined) {
+          // A socket that is always full must not keep the circuits, and the other channels, from their turn.
+          burst += chunk.length;
+          if (burst >= READ_BURST_BYTES) {
+            burst = 0;
+            yield* Effect.yieldNow;
+          }
           this.counters.bytesIn += chunk.length;
           this.lastTransfer = this.clock.currentTimeMillisUnsafe();
           this.decoder.push(chunk);
@@ -243,6 +250,7 @@ export class Channel {
         } else if (this.connection.status !== "open") {
           return yield* new ChannelLost({ cause: this.connection.failure });
         } else {
+          burst = 0;
           yield* this.readable.wait;
         }
       }
@@ -540,6 +548,9 @@ const DEFAULT_INBOX_LIMIT_CELLS = 50_000;
 const DEFAULT_OUTBOX_LIMIT_CELLS = 128;
 
 const DEFAULT_QUANTUM_CELLS = 16;
+
+/** Bytes that a channel reads before others have their turn. */
+const READ_BURST_BYTES = 64 * 1024;
 
 /** The channel's timekeeper looks again at least this often: parameters may have changed, a channel may have become idle. */
 const KEEPER_PERIOD_MILLIS = 10_000;
