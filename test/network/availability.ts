@@ -7,26 +7,32 @@ export const INSTALL_TOR = "apt-get install tor";
 
 const NEEDED = ["tor", "tor-gencert"] as const;
 
-/** The full path of a program; Debian keeps daemons in directories that are not on everybody's PATH. */
-export const findProgram = (name: string): string | undefined => {
-  for (const directory of [...(process.env["PATH"] ?? "").split(delimiter), "/usr/sbin", "/usr/local/sbin"]) {
-    const path = join(directory, name);
-    try {
-      accessSync(path, constants.X_OK);
-      return path;
-    } catch {
-      // Not in this directory.
-    }
-  }
-  return undefined;
-};
+/** PATH, and where Debian keeps daemons, which is not on everybody's PATH. */
+const searchPath = (): ReadonlyArray<string> => [
+  ...(process.env["PATH"] ?? "").split(delimiter),
+  "/usr/sbin",
+  "/usr/local/sbin",
+];
+
+const findProgram = (name: string, directories: ReadonlyArray<string>): string | undefined =>
+  directories
+    .map((directory) => join(directory, name))
+    .find((path) => {
+      try {
+        accessSync(path, constants.X_OK);
+        return true;
+      } catch {
+        return false;
+      }
+    });
 
 /** Which of the programs `tor` and `tor-gencert` are not installed; empty when a network can be started. */
-export const missingTor = (): ReadonlyArray<string> => NEEDED.filter((name) => findProgram(name) === undefined);
+export const missingTor = (directories = searchPath()): ReadonlyArray<string> =>
+  NEEDED.filter((name) => findProgram(name, directories) === undefined);
 
-/** @throws TorMissingError */
+/** The full path of a program. @throws TorMissingError */
 export const requireProgram = (name: (typeof NEEDED)[number] | "tor-resolve"): string => {
-  const path = findProgram(name);
+  const path = findProgram(name, searchPath());
   if (path === undefined) throw new TorMissingError([name]);
   return path;
 };

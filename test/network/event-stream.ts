@@ -42,20 +42,13 @@ export class EventStream<A> implements AsyncIterableIterator<A>, AsyncDisposable
    * @throws WaitTimeoutError when none does in time, or the stream ends first
    */
   async until<B>(choose: (item: A) => B | undefined, timeoutMs: number, what: string): Promise<B> {
-    let expired = false;
-    const timer = setTimeout(() => {
-      expired = true;
-      this.push(undefined as A);
-    }, timeoutMs);
-    try {
-      for (;;) {
-        const { done, value } = await this.next();
-        if (done || expired) throw new WaitTimeoutError(what, timeoutMs, done ? "the connection closed" : "");
-        const chosen = choose(value);
-        if (chosen !== undefined) return chosen;
-      }
-    } finally {
-      clearTimeout(timer);
+    const deadline = performance.now() + timeoutMs;
+    for (;;) {
+      const taken = await this.takeBefore(deadline);
+      if (taken === undefined) throw new WaitTimeoutError(what, timeoutMs);
+      if (taken.done) throw new WaitTimeoutError(what, timeoutMs, "the connection closed");
+      const chosen = choose(taken.value);
+      if (chosen !== undefined) return chosen;
     }
   }
 
@@ -70,5 +63,24 @@ export class EventStream<A> implements AsyncIterableIterator<A>, AsyncDisposable
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.end();
+  }
+
+  /** The next item, or undefined at the deadline: then the item, when it comes, is still there for the next taker. */
+  private takeBefore(deadline: number): Promise<IteratorResult<A> | undefined> {
+    if (this.waitingItems.length > 0 || this.ended) return this.next();
+    return new Promise((resolve) => {
+      const taker = (result: IteratorResult<A>): void => {
+        clearTimeout(timer);
+        resolve(result);
+      };
+      const timer = setTimeout(
+        () => {
+          this.waitingTakers.splice(this.waitingTakers.indexOf(taker), 1);
+          resolve(undefined);
+        },
+        Math.max(0, deadline - performance.now()),
+      );
+      this.waitingTakers.push(taker);
+    });
   }
 }

@@ -22,19 +22,30 @@ export const PRIVATE_NETWORK_WARNINGS: ReadonlyArray<RegExp> = [
   /SR: Unable to read SR state file/,
   // Relays ask for a consensus before there is one.
   /http status code 404 \("Not found"\) .* while fetching consensus directory/,
+  // An authority asks itself before it listens.
+  /We just marked ourself as down/,
+  // A client's longer circuits come back to the same relay in a small network; the second line follows from the first.
+  /Client asked me to extend back to the previous hop\.$/,
+  /Client asked me to extend back to the previous hop\.\n.*process_relay_cell \(away from origin\) failed\.$/,
   // Tests give a client addresses as often as names.
   /is giving Tor only an IP address/,
 ];
 
+const SEVERE = /\[(warn|err)\]|level=(WARN|ERROR|FATAL)|"level":"(WARN|ERROR|FATAL)"/i;
+
 /**
- * The lines of a log at `[warn]` or `[err]` (and Effect's `level=WARN|ERROR|FATAL`, for Allium's own programs) that no pattern
- * of `allow`, and none that every private network gives, matches.
+ * The lines of a log at `[warn]` or `[err]` (and Effect's `level=WARN|ERROR|FATAL`, for Allium's own programs) that neither
+ * `allow` nor every private network's own list matches. A pattern sees the line alone, one with `\n`
+ * in it also the line before.
  */
 export const scanLog = (file: string, allow: ReadonlyArray<RegExp> = []): ReadonlyArray<LogFinding> => {
   const allowed = [...PRIVATE_NETWORK_WARNINGS, ...allow];
-  return readFileSync(file, "utf8")
-    .split("\n")
+  const lines = readFileSync(file, "utf8").split("\n");
+  return lines
     .map((text, index) => ({ line: index + 1, text }))
-    .filter(({ text }) => /\[(warn|err)\]|level=(WARN|ERROR|FATAL)|"level":"(WARN|ERROR|FATAL)"/i.test(text))
-    .filter(({ text }) => !allowed.some((pattern) => pattern.test(text)));
+    .filter(({ text }) => SEVERE.test(text))
+    .filter(({ line, text }) => {
+      const withPrevious = `${lines[line - 2] ?? ""}\n${text}`;
+      return !allowed.some((pattern) => pattern.test(pattern.source.includes("\\n") ? withPrevious : text));
+    });
 };

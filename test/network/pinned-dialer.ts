@@ -11,6 +11,26 @@ export interface PinnedTarget {
   readonly hop?: number;
 }
 
+/** The END reasons of tor-spec section 6.3 by number, as control-spec section 4.1.2 spells them. */
+const END_REASONS: ReadonlyArray<string> = [
+  "",
+  "MISC",
+  "RESOLVEFAILED",
+  "CONNECTREFUSED",
+  "EXITPOLICY",
+  "DESTROY",
+  "DONE",
+  "TIMEOUT",
+  "NOROUTE",
+  "HIBERNATING",
+  "INTERNAL",
+  "RESOURCELIMIT",
+  "CONNRESET",
+  "TORPROTOCOL",
+  "NOTDIRECTORY",
+];
+const MISC = 1;
+
 /**
  * Opens streams of a client on circuits of our choice. As long as it lives the client attaches no stream by itself
  * (`__LeaveStreamsUnattached`), so use it on a client that nothing else uses.
@@ -73,18 +93,24 @@ export class PinnedDialer implements AsyncDisposable {
   private async attachStreams(): Promise<void> {
     for await (const event of this.events) {
       const [streamId = "", status] = event.words;
-      if (status !== "NEW" && status !== "NEWRESOLVE" && status !== "DETACHED") continue;
-      const port = Number(event.fields["SOURCE_ADDR"]?.split(":").at(-1));
-      const target = this.targets.get(port);
-      // A stream that came loose again has failed: there is no other circuit for it.
-      if (target === undefined || status === "DETACHED") {
-        await this.control.closeStream(streamId, 1).catch(() => {});
-        continue;
+      if (status === "NEW" || status === "NEWRESOLVE") {
+        const target = this.targets.get(Number(event.fields["SOURCE_ADDR"]?.split(":").at(-1)));
+        const attached =
+          target === undefined
+            ? Promise.reject(new TypeError("not ours"))
+            : this.control.attachStream(streamId, target.circuitId, target.hop);
+        await attached.catch(() => this.abandon(streamId, MISC));
+      } else if (status === "DETACHED") {
+        // The exit ended it, and tor would try another circuit: there is none. The application gets the exit's reason.
+        const reason = END_REASONS.indexOf(event.fields["REMOTE_REASON"] ?? event.fields["REASON"] ?? "");
+        await this.abandon(streamId, Math.max(reason, MISC));
       }
-      await this.control
-        .attachStream(streamId, target.circuitId, target.hop)
-        .catch(() => this.control.closeStream(streamId, 1).catch(() => {}));
     }
+  }
+
+  private async abandon(streamId: string, reason: number): Promise<void> {
+    // It may have ended meanwhile.
+    await this.control.closeStream(streamId, reason).catch(() => {});
   }
 }
 

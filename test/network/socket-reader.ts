@@ -24,7 +24,7 @@ export class SocketReader {
   private failure: NodeJS.ErrnoException | undefined;
   private ended = false;
   private wake: (() => void) | undefined;
-  private readonly listeners: ReadonlyArray<readonly [string, (...args: Array<never>) => void]>;
+  private readonly listeners: ReadonlyArray<readonly [string, (error: NodeJS.ErrnoException) => void]>;
 
   constructor(socket: Socket) {
     this.socket = socket;
@@ -32,7 +32,7 @@ export class SocketReader {
       ["readable", () => this.wake?.()],
       [
         "error",
-        (error: NodeJS.ErrnoException) => {
+        (error) => {
           this.failure ??= error;
           this.finish();
         },

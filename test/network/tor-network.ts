@@ -29,7 +29,7 @@ export interface TorNetworkOptions {
   readonly exits?: number;
   /** @default 1 */
   readonly clients?: number;
-  /** @default interval 20, firstAfter 8, voteDelay 4, distDelay 4 */
+  /** @default interval 20, firstAfter 8, voteDelay 4, distDelay 4, earnedFlags false */
   readonly voting?: Partial<Omit<VotingOptions, "consensusParams">>;
   /** Added to, or in place of, `cc_alg=2 cfx_enabled=1 cfx_low_exit_threshold=0`. */
   readonly consensusParams?: Readonly<Record<string, number>>;
@@ -44,6 +44,11 @@ export interface TorNetworkOptions {
   /** Keeps the directory with all logs. @default false, or ALLIUM_KEEP_NETWORK=1 */
   readonly keepDirectory?: boolean;
   readonly onProgress?: (progress: NetworkProgress) => void;
+  /**
+   * Called when the authorities are known, while the daemons are being started: what it starts has the same chance as they
+   * to be in the first consensus. The start goes on when it is done, and fails when it fails.
+   */
+  readonly beside?: (network: TorNetwork) => Promise<unknown>;
 }
 
 /** What to give a daemon that joins later. */
@@ -64,7 +69,7 @@ export interface ConsensusEntry {
 }
 
 const DEFAULT_PARAMS = { cc_alg: 2, cfx_enabled: 1, cfx_low_exit_threshold: 0 };
-const DEFAULT_VOTING = { interval: 20, firstAfter: 8, voteDelay: 4, distDelay: 4 };
+const DEFAULT_VOTING = { interval: 20, firstAfter: 8, voteDelay: 4, distDelay: 4, earnedFlags: false };
 
 /**
  * A private Tor network of system `tor` daemons on loopback. Disposing it ends every daemon and removes every file; so
@@ -86,13 +91,20 @@ export class TorNetwork implements AsyncDisposable {
   private readonly options: TorNetworkOptions;
   private readonly everyNode: Array<TorNode> = [];
   private readonly lines: Array<string> = [];
-  private readonly resources = new AsyncDisposableStack();
+  private readonly resources: AsyncDisposableStack;
   private readonly voting: VotingOptions;
   private votingOffset = 0;
   private readonly startedAt = performance.now();
 
-  private constructor(options: TorNetworkOptions, directory: string, ports: PortPool, names: NameServer) {
+  private constructor(
+    options: TorNetworkOptions,
+    resources: AsyncDisposableStack,
+    directory: string,
+    ports: PortPool,
+    names: NameServer,
+  ) {
     this.options = options;
+    this.resources = resources;
     this.voting = {
       ...DEFAULT_VOTING,
       ...options.voting,
@@ -110,28 +122,32 @@ export class TorNetwork implements AsyncDisposable {
    * @throws TorMissingError, ProcessFailedError, WaitTimeoutError
    */
   static async start(options: TorNetworkOptions = {}): Promise<TorNetwork> {
-    await using home = new AsyncDisposableStack();
-    const directory = await mkdtemp(join(tmpdir(), "allium-network-"));
-    if (options.keepDirectory !== true && process.env["ALLIUM_KEEP_NETWORK"] !== "1") {
-      reapDirectory(directory);
-      home.defer(() => {
-        rmSync(directory, { recursive: true, force: true, maxRetries: 3 });
-        forgetDirectory(directory);
-      });
-    }
-    const ports = home.use(new PortPool());
-    const names = home.use(await NameServer.start(await ports.take()));
-    names.setHost("check.test", "127.0.0.1");
-    names.setHost("origin.test", "127.0.0.1", "::1");
-    writeFileSync(join(directory, "resolv.conf"), `nameserver 127.0.0.1:${names.port}\n`);
+    const resources = new AsyncDisposableStack();
+    try {
+      const directory = await mkdtemp(join(tmpdir(), "allium-network-"));
+      if (options.keepDirectory !== true && process.env["ALLIUM_KEEP_NETWORK"] !== "1") {
+        reapDirectory(directory);
+        resources.defer(() => {
+          rmSync(directory, { recursive: true, force: true, maxRetries: 3 });
+          forgetDirectory(directory);
+        });
+      }
+      const ports = resources.use(new PortPool());
+      const names = resources.use(await NameServer.start(await ports.take()));
+      names.setHost("check.test", "127.0.0.1");
+      names.setHost("origin.test", "127.0.0.1", "::1");
+      writeFileSync(join(directory, "resolv.conf"), `nameserver 127.0.0.1:${names.port}\n`);
 
-    const network = new TorNetwork(options, directory, ports, names);
-    home.defer(async () => {
-      await Promise.all(network.everyNode.map((node) => node.stop()));
-    });
-    await network.bringUp();
-    network.resources.use(home.move());
-    return network;
+      const network = new TorNetwork(options, resources, directory, ports, names);
+      resources.defer(async () => {
+        await Promise.all(network.everyNode.map((node) => node.stop()));
+      });
+      await network.bringUp();
+      return network;
+    } catch (error) {
+      await resources.disposeAsync();
+      throw error;
+    }
   }
 
   /** The torrc lines `DirAuthority ...`, one for each authority. */
@@ -219,17 +235,6 @@ export class TorNetwork implements AsyncDisposable {
     return { status, rounds, seconds: (performance.now() - started) / 1000 };
   }
 
-  /** Waits until no new consensus lists `nickname` as running any more. @throws WaitTimeoutError */
-  async waitUntilGone(nickname: string, timeoutMs = this.timeoutMs): Promise<void> {
-    await this.eachConsensus(
-      this.authorities[0]!,
-      (statuses) =>
-        statuses.some((entry) => entry.nickname === nickname && entry.flags.has("Running")) ? undefined : true,
-      timeoutMs,
-      `${nickname} to leave the consensus`,
-    );
-  }
-
   /** An origin in this process, ended with the network. */
   async localOrigin(): Promise<Origin> {
     return this.resources.use(await LocalOrigin.start(await this.ports.take()));
@@ -278,7 +283,7 @@ export class TorNetwork implements AsyncDisposable {
       await this.create("authority", { nickname }, orPort, dirPort);
     for (let count = 0; count < relays; count++) await this.create("relay", {});
     for (let count = 0; count < exits; count++) await this.create("exit", {});
-    await Promise.all(this.everyNode.map((node) => node.start()));
+    await Promise.all([this.options.beside?.(this), ...this.everyNode.map((node) => node.start())]);
 
     await this.firstConsensus();
     await Promise.all(Array.from({ length: clients }, () => this.addClient()));

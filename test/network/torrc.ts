@@ -17,6 +17,11 @@ export interface VotingOptions {
   readonly voteDelay: number;
   /** How long signatures may take, at least 2. */
   readonly distDelay: number;
+  /**
+   * Whether a relay gets Exit and Fast only for its policy and its bandwidth. Otherwise every relay gets them, and with them
+   * a place in clients' paths.
+   */
+  readonly earnedFlags: boolean;
   /** Network parameters, voted by every authority. */
   readonly consensusParams: Readonly<Record<string, number>>;
 }
@@ -95,7 +100,13 @@ const authority = (input: TorrcInput): ReadonlyArray<TorrcLine> => [
   ["TestingV3AuthVotingStartOffset", input.votingOffset],
   ["TestingV3AuthInitialVoteDelay", `${Math.min(input.voting.voteDelay, 2)} seconds`],
   ["TestingV3AuthInitialDistDelay", `${Math.min(input.voting.distDelay, 2)} seconds`],
-  ["TestingDirAuthVoteExit", "*"],
+  ...(input.voting.earnedFlags
+    ? []
+    : ([
+        ["TestingDirAuthVoteExit", "*"],
+        // Less than the unit that tor counts in: a relay that has carried nothing yet is fast too.
+        ["AuthDirFastGuarantee", "1 byte"],
+      ] as const)),
   ["TestingDirAuthVoteGuard", "*"],
   ["TestingDirAuthVoteHSDir", "*"],
   ["TestingMinExitFlagThreshold", 0],
@@ -125,6 +136,8 @@ const client = (input: TorrcInput): ReadonlyArray<TorrcLine> => [
   ["ClientDNSRejectInternalAddresses", 0],
   // On loopback tor learns timeouts of a few ms, and then a busy machine fails its circuits.
   ["LearnCircuitBuildTimeout", 0],
+  // Circuits for onion services, prepared in advance, want more relays than a small network has.
+  ["VanguardsLiteEnabled", 0],
 ];
 
 /** The text of a daemon's torrc. */

@@ -1,0 +1,48 @@
+import type { Socket } from "node:net";
+import { formatRequest, SocketReader, writeAll } from "../network/index.ts";
+import { type BenchNetwork, fingerprints, type Position, pathThrough, type RelayUnderTest } from "./support.ts";
+
+/** One message: a little more than one relay cell holds. */
+const MESSAGE = Buffer.alloc(500, 0x61);
+
+/** Latency of a small message there and back. */
+export interface LatencyResult {
+  /** In seconds, of all rounds. */
+  readonly median: number;
+  readonly p95: number;
+}
+
+/** Sends `rounds` messages of 500 B one after another to the origin's echo, over a circuit through the relay under test. */
+export const measureLatency = async (
+  bench: BenchNetwork,
+  relay: RelayUnderTest,
+  position: Position,
+  rounds = 200,
+): Promise<LatencyResult> => {
+  const path = pathThrough(bench.network, relay, position);
+  const circuitId = await bench.client.control.buildCircuit(fingerprints(path));
+  const socket = await bench.dialer.connect({ circuitId }, bench.origin.host, bench.origin.port);
+  try {
+    const times = await echoRounds(socket, rounds);
+    times.sort((left, right) => left - right);
+    return { median: times[Math.floor(rounds / 2)]!, p95: times[Math.floor(rounds * 0.95)]! };
+  } finally {
+    socket.destroy();
+    await bench.client.control.closeCircuit(circuitId).catch(() => {});
+  }
+};
+
+/** Seconds from each message's first byte out to its last byte back. */
+const echoRounds = async (socket: Socket, rounds: number): Promise<Array<number>> => {
+  const reader = new SocketReader(socket);
+  await writeAll(socket, formatRequest({ mode: "echo" }));
+  const times: Array<number> = [];
+  for (let round = 0; round < rounds; round++) {
+    const started = performance.now();
+    await writeAll(socket, MESSAGE);
+    await reader.exactly(MESSAGE.length);
+    times.push((performance.now() - started) / 1000);
+  }
+  reader.release();
+  return times;
+};
