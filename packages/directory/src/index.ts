@@ -4,5 +4,11 @@ export * from "./publish/descriptor-source.ts";
 export type { Publication } from "./publish/publisher.ts";
 export type { UploadOutcome } from "./publish/upload.ts";
 export { type DirectoryConfig, DirectoryReactor, layer as layerDirectory } from "./reactor.ts";
+export {
+  type DirectoryClient,
+  DirectoryServer,
+  type DirectoryServerConfig,
+  layer as layerDirectoryServer,
+} from "./server/server.ts";
 export { type DirectoryTiming, publicTiming, testTiming } from "./timing.ts";
 export { type DirectorySnapshot, DirectoryView, type HeldConsensus } from "./view.ts";

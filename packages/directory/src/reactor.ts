@@ -1,7 +1,8 @@
 import type { Entropy, Transport } from "@allium/channel";
-import { Mailbox, Reactor, type WiredReactor } from "@allium/kernel";
-import { Context, Effect, Layer, type Stream, SubscriptionRef } from "effect";
+import { type LinkEnded, Mailbox, Reactor, type WiredReactor } from "@allium/kernel";
+import { Context, Effect, type FileSystem, Layer, type Stream, SubscriptionRef } from "effect";
 import type { Authority } from "./authorities.ts";
+import { DirectoryCache } from "./cache/cache.ts";
 import { runFetcher } from "./download/fetcher.ts";
 import { Holdings } from "./download/holdings.ts";
 import type { DescriptorSource } from "./publish/descriptor-source.ts";
@@ -31,7 +32,7 @@ export class DirectoryReactor extends Context.Service<
     /** Keeps the `DirectoryView` up to date. Never ends by itself. */
     readonly fetcher: WiredReactor;
     /** Publishes, from the first `publish` on. Never ends by itself. */
-    readonly publisher: WiredReactor<never, DescriptorSource>;
+    readonly publisher: WiredReactor<LinkEnded, DescriptorSource>;
     /**
      * Has new documents built and published as soon as the rate limit allows. Commands that come together count as one.
      *
@@ -48,7 +49,7 @@ export class DirectoryReactor extends Context.Service<
 const make = Effect.fnUntraced(function* (config: DirectoryConfig) {
   const timing: DirectoryTiming = { ...(config.testNetwork ? testTiming : publicTiming), ...config.timing };
   const { authorities } = config;
-  const platform = yield* Effect.context<Transport | Entropy>();
+  const platform = yield* Effect.context<Transport | Entropy | FileSystem.FileSystem>();
   const holdings = new Holdings(authorities.map(({ v3Identity }) => v3Identity));
   const view = yield* SubscriptionRef.make<DirectorySnapshot>(holdings.snapshot);
   const publication = yield* SubscriptionRef.make<Publication | undefined>(undefined);
@@ -59,14 +60,23 @@ const make = Effect.fnUntraced(function* (config: DirectoryConfig) {
   });
 
   const changed = Effect.suspend(() => SubscriptionRef.set(view, holdings.snapshot));
+  const cache = new DirectoryCache(config.dataDirectory, holdings);
+  // Only the first start has nothing yet; one after a failure goes on with what is there.
+  const load = Effect.suspend(() =>
+    holdings.snapshot.consensus === undefined ? Effect.andThen(cache.load, changed) : Effect.void,
+  );
   const fetcher = Reactor.make({
     name: "directory-fetch",
     reads: {},
     writes: {},
     run: () =>
-      runFetcher({ authorities, timing, holdings }, { changed, settled: Effect.void }).pipe(
-        Effect.provideContext(platform),
-      ),
+      Effect.andThen(
+        load,
+        runFetcher(
+          { authorities, timing, holdings },
+          { changed, settled: Effect.provideContext(cache.save, platform) },
+        ),
+      ).pipe(Effect.provideContext(platform)),
   }).wire({});
   const publisher = Reactor.make({
     name: "directory-publish",
@@ -101,4 +111,5 @@ const make = Effect.fnUntraced(function* (config: DirectoryConfig) {
 /** The directory of a process. */
 export const layer = (
   config: DirectoryConfig,
-): Layer.Layer<DirectoryReactor | DirectoryView, never, Transport | Entropy> => Layer.effectContext(make(config));
+): Layer.Layer<DirectoryReactor | DirectoryView, never, Transport | Entropy | FileSystem.FileSystem> =>
+  Layer.effectContext(make(config));

@@ -54,3 +54,17 @@ export const testTiming: DirectoryTiming = {
   uploadRetryCap: Duration.seconds(5),
   refusedRetry: Duration.seconds(10),
 };
+
+/** The times of the directory server. */
+export interface ServerTiming {
+  /** How long a request may take to be complete. */
+  readonly requestTimeout: Duration.Duration;
+  /** How long whoever asked may take nothing of the answer. */
+  readonly stallTimeout: Duration.Duration;
+}
+
+/** In every network. */
+export const serverTiming: ServerTiming = {
+  requestTimeout: Duration.minutes(1),
+  stallTimeout: Duration.minutes(1),
+};

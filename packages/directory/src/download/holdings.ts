@@ -12,6 +12,7 @@ import {
   type UnverifiedConsensus,
   VerificationError,
 } from "@allium/netdoc";
+import type { StoredMicrodescriptor } from "../cache/last-listed.ts";
 import { type DirectorySnapshot, emptySnapshot, type HeldConsensus } from "../view.ts";
 
 /** How long a microdescriptor is kept after the last consensus that listed it (dir-spec 5.2). */
@@ -135,6 +136,28 @@ export class Holdings {
     return { count: fitting.length, rejected };
   }
 
+  /** All microdescriptors, each with the time of the last consensus that listed it. */
+  *storedMicrodescriptors(): IterableIterator<StoredMicrodescriptor> {
+    for (const microdescriptor of this.#snapshot.microdescriptors.values())
+      yield { microdescriptor, lastListed: this.#lastListed.get(microdescriptor.digest) };
+  }
+
+  /** Takes those microdescriptors of a cache that a consensus has listed not too long ago; answers with how many. */
+  restoreMicrodescriptors(stored: ReadonlyArray<StoredMicrodescriptor>, now: UnixMillis): number {
+    const microdescriptors = new Map(this.#snapshot.microdescriptors);
+    let count = 0;
+    for (const { microdescriptor, lastListed } of stored) {
+      const { digest } = microdescriptor;
+      const listed = this.#lastListed.get(digest) ?? lastListed;
+      if (listed === undefined || isForgotten(listed, now)) continue;
+      this.#lastListed.set(digest, listed);
+      microdescriptors.set(digest, microdescriptor);
+      count++;
+    }
+    if (count > 0) this.#update({ microdescriptors });
+    return count;
+  }
+
   #trust(now: UnixMillis) {
     return { authorities: this.#authorities, certificates: this.#snapshot.certificates, now };
   }
@@ -145,7 +168,7 @@ export class Holdings {
 
   #stillWanted(now: UnixMillis): ReadonlyMap<string, Microdescriptor> {
     for (const [digest, listed] of this.#lastListed) {
-      if (now - listed > MICRODESCRIPTOR_LIFETIME_MILLIS) this.#lastListed.delete(digest);
+      if (isForgotten(listed, now)) this.#lastListed.delete(digest);
     }
     return new Map([...this.#snapshot.microdescriptors].filter(([digest]) => this.#lastListed.has(digest)));
   }
@@ -157,6 +180,9 @@ export class Holdings {
     this.#snapshot = { ...next, missingMicrodescriptors };
   }
 }
+
+const isForgotten = (lastListed: UnixMillis, now: UnixMillis): boolean =>
+  now - lastListed > MICRODESCRIPTOR_LIFETIME_MILLIS;
 
 const keyOf = ({ identity, signingKeyDigest }: AuthorityCertificate): string => `${identity}-${signingKeyDigest}`;
 

@@ -1,5 +1,5 @@
 import { Entropy, type Transport } from "@allium/channel";
-import { type LinkReader, Signal } from "@allium/kernel";
+import { type LinkEnded, type LinkReader, Signal } from "@allium/kernel";
 import type { UnixMillis } from "@allium/netdoc";
 import { Clock, Duration, Effect, Exit, FiberMap, Stream, SubscriptionRef } from "effect";
 import type { Authority } from "../authorities.ts";
@@ -42,7 +42,7 @@ export interface PublisherContext {
  */
 export const runPublisher = (
   context: PublisherContext,
-): Effect.Effect<never, never, Transport | Entropy | DescriptorSource> =>
+): Effect.Effect<never, LinkEnded, Transport | Entropy | DescriptorSource> =>
   Effect.scoped(
     Effect.gen(function* () {
       const source = yield* DescriptorSource;
@@ -55,8 +55,9 @@ export const runPublisher = (
       const notReady = new Backoff(millis(timing.uploadRetryCap));
       /** Why new documents are wanted; undefined if they are not. */
       let wanted: string | undefined;
+      const before = SubscriptionRef.getUnsafe(publication);
       /** Not before this are they built. */
-      let notBefore: UnixMillis = 0;
+      let notBefore: UnixMillis = before === undefined ? 0 : before.at + millis(timing.publishInterval);
 
       const want = (reason: string, now: UnixMillis): void => {
         if (wanted === undefined) notBefore = Math.max(notBefore, now + millis(timing.publishGrace));
@@ -78,6 +79,9 @@ export const runPublisher = (
         Effect.forkScoped,
       );
 
+      const upload = (authority: Authority, documents: OwnDocuments) =>
+        FiberMap.run(uploads, authority, uploadUntilAccepted(context, authority, documents));
+
       const publish = Effect.fnUntraced(function* (reason: string) {
         const now = yield* Clock.currentTimeMillis;
         const built = yield* Effect.result(source.build(now));
@@ -93,14 +97,19 @@ export const runPublisher = (
         const next: Publication = { documents: built.success, at: now, reason, uploads: new Map(waiting) };
         yield* SubscriptionRef.set(publication, next);
         yield* Effect.logInfo(`publishing a new descriptor: ${reason}`);
-        for (const authority of authorities)
-          yield* FiberMap.run(uploads, authority, uploadUntilAccepted(context, authority, built.success));
+        for (const authority of authorities) yield* upload(authority, built.success);
       });
+
+      // After a restart the uploads that were under way go on.
+      for (const authority of authorities) {
+        if (before !== undefined && before.uploads.get(authority.name)?._tag !== "Accepted")
+          yield* upload(authority, before.documents);
+      }
 
       for (;;) {
         const now = yield* Clock.currentTimeMillis;
         for (let taken = commands.takeUnsafe(); taken !== undefined; taken = commands.takeUnsafe()) {
-          if (Exit.isFailure(taken)) return yield* Effect.interrupt;
+          if (Exit.isFailure(taken)) return yield* taken;
           want(taken.value.reason, now);
         }
         const last = SubscriptionRef.getUnsafe(publication);
