@@ -150,7 +150,7 @@ const readBandwidth = (item: Item): number => {
     const pair = keyValue(item.words[index] ?? "");
     if (pair?.[0] !== "Bandwidth") continue;
     const value = bandwidth(pair[1]);
-    if (value === undefined) throw item.argumentError(index, "expected a bandwidth");
+    if (value === undefined) throw item.argumentError(index, "expected a bandwidth", pair[0].length + 1);
     return value;
   }
   throw item.error("missing-argument", "has no Bandwidth", item.lineEnd);

@@ -34,8 +34,10 @@ class Pattern {
  * Reads rules as a `torrc` has them after `ExitPolicy`: separated by commas, as in `accept *:80, reject private:*` (dir-spec 2.1.3,
  * and tor's manual). A rule about both families becomes two rules, and one about `private` one for each private network.
  *
- * @throws PolicyError at the first rule that is malformed. `tor` warns about `accept6` with an IPv4 address and goes on
- *   without the rule; here it is an error
+ * The keywords with a 6 are about IPv6 only. `tor` warns about `accept6` with an IPv4 address and drops the rule, and it drops
+ * `reject6 private:*` too; here the first is an error, and the second means the private networks of IPv6.
+ *
+ * @throws PolicyError at the first rule that is malformed
  */
 export const parsePolicyRules = (text: string): ReadonlyArray<PolicyRule> => {
   const rules: Array<PolicyRule> = [];
@@ -100,8 +102,7 @@ const parseHost = (
     if (!torrc) return [everywhere(4)];
     return only6 ? [everywhere(6)] : [everywhere(4), everywhere(6)];
   }
-  // Both families, whatever the keyword says, as in `tor`: a private address is private in either.
-  if (torrc && host === "private") return privateNetworks;
+  if (torrc && host === "private") return privateNetworks.filter(({ family }) => family === 6 || !only6);
   const network = torrc && host === "*4" ? everywhere(4) : torrc && host === "*6" ? everywhere(6) : undefined;
   const found = network ?? parseNetwork(host, offset, where);
   if (only6 && found.family === 4)

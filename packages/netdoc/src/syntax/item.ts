@@ -114,9 +114,9 @@ export class Item {
     return this.source.error(problem, detail, offset, this.keyword);
   }
 
-  /** A `bad-argument` error at the argument with a number. */
-  argumentError(index: number, detail: string): NetdocError {
-    return this.error("bad-argument", detail, this.argumentStart(index));
+  /** A `bad-argument` error at the argument with a number, or so many characters behind its beginning. */
+  argumentError(index: number, detail: string, within = 0): NetdocError {
+    return this.error("bad-argument", detail, this.argumentStart(index) + within);
   }
 
   /** A `bad-object` error: the object was decoded, and its content is not what it should be. */

@@ -183,8 +183,9 @@ const checkItem = (item: Item, rule: ItemRule): void => {
   if (rule.object === undefined) {
     if (object !== undefined) throw item.error("unexpected-object", "has an object", object.start);
   } else if (object === undefined) {
-    if (rule.objectOptional !== true) throw item.error("missing-object", `needs a ${rule.object[0]}`, item.lineEnd);
+    if (rule.objectOptional !== true)
+      throw item.error("missing-object", `needs the object ${rule.object[0]}`, item.lineEnd);
   } else if (!rule.object.includes(object.label)) {
-    throw item.error("unexpected-object", `needs a ${rule.object[0]}`, object.start);
+    throw item.error("unexpected-object", `needs the object ${rule.object[0]}`, object.start);
   }
 };

@@ -42,9 +42,10 @@ export const readNumbersByKey = (item: Item): ReadonlyMap<string, number> => {
   let previous = "";
   item.words.forEach((word, index) => {
     const pair = keyValue(word);
-    const value = pair === undefined ? undefined : int32(pair[1]);
-    if (pair === undefined || value === undefined) throw item.argumentError(index, "expected key=integer");
+    if (pair === undefined) throw item.argumentError(index, "expected key=integer");
     const key = own(pair[0]);
+    const value = int32(pair[1]);
+    if (value === undefined) throw item.argumentError(index, "expected an integer", key.length + 1);
     if (key <= previous) throw item.argumentError(index, "keys are not in ascending order");
     values.set(key, value);
     previous = key;
