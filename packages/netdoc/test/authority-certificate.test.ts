@@ -19,7 +19,7 @@ describe("an authority's certificate", () => {
     assert.strictEqual(certificate.signingKeyDigest, "C4F720E2C59F9DDD4867FFF465CA04031E35648F");
     assert.strictEqual(certificate.identityKey.bits, 3072);
     assert.strictEqual(certificate.signingKey.bits, 2048);
-    assert.strictEqual(certificate.dirAddress?.port, 80);
+    assert.strictEqual(certificate.dirAddress, undefined);
     assert.strictEqual(certificate.bytes.toString(), arti);
   });
 
@@ -37,6 +37,7 @@ describe("an authority's certificate", () => {
     const { documents, rejected } = parseAuthorityCertificates(fixture("tor/certificates"));
     assert.strictEqual(documents.length, 3);
     assert.deepStrictEqual(rejected, []);
+    assert.deepStrictEqual(documents[0]?.dirAddress, { address: "127.0.0.1", port: 20001 });
     assert.strictEqual(Buffer.concat(documents.map(({ bytes }) => bytes)).toString(), fixtureText("tor/certificates"));
   });
 

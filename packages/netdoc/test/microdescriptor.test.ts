@@ -1,4 +1,4 @@
-import { type NetdocError, parseMicrodescriptors } from "@allium/netdoc";
+import { NetdocError, parseMicrodescriptors, type Rejection } from "@allium/netdoc";
 import { assert, describe, it } from "@effect/vitest";
 import { familyId, masterKey, onionKeys } from "./support/accepted.ts";
 import { fixture, fixtureText } from "./support/fixtures.ts";
