@@ -1,0 +1,88 @@
+import type { Endpoint } from "@allium/channel";
+import type { Authority } from "@allium/directory";
+
+/** What a relay does for streams that end at it. */
+export interface ExitConfig {
+  /** Whether it connects to the outside at all. */
+  readonly enabled: boolean;
+  /** Rules in the syntax of torrc's `ExitPolicy`, before the default policy. Already checked to be well formed. */
+  readonly policy: ReadonlyArray<string>;
+  /** Whether private networks, and the relay's own addresses, are refused before any rule is asked. */
+  readonly rejectPrivate: boolean;
+  /** Whether IPv6 destinations are permitted. */
+  readonly ipv6: boolean;
+  /** Name servers to ask, as `address` or `address:port`; if there are none, those that {@link resolvConf} names. */
+  readonly nameServers: ReadonlyArray<string>;
+  /** A file in the format of resolv.conf(5). */
+  readonly resolvConf: string;
+}
+
+/** Bounds on what peers and clients may make the relay hold. */
+export interface LimitsConfig {
+  /** Open incoming connections, all addresses together. */
+  readonly maxConnections: number;
+  /** Incoming connections from one address that have not proved to be a relay's. */
+  readonly maxConnectionsPerAddress: number;
+  /** Open streams of one circuit. */
+  readonly maxStreamsPerCircuit: number;
+  /** Bytes that may wait for the destination of one stream before its circuit is no longer read. */
+  readonly streamBufferBytes: number;
+  /** Most cells that cross a link of the reactors as one item. */
+  readonly maxTrain: number;
+}
+
+/** What the relay says it carries, in bytes per second. It goes into the descriptor; nothing is held to it yet. */
+export interface BandwidthConfig {
+  readonly rate: number;
+  readonly burst: number;
+}
+
+/**
+ * Everything that an operator decides about a relay, checked and completed: what `runRelay` takes. Programs read it from
+ * files; tests write it as a literal, with {@link defaultExit}, {@link defaultLimits} and {@link defaultBandwidth}.
+ */
+export interface RelayConfig {
+  /** 1 to 19 letters and digits. */
+  readonly nickname: string;
+  /** How to reach the operator; one line. */
+  readonly contact: string | undefined;
+  /** Where keys and caches are kept; an absolute path. */
+  readonly dataDir: string;
+  /** Where the relay listens for channels. */
+  readonly orPort: Endpoint;
+  /** Where others reach it, as its descriptor says. An IPv4 address. */
+  readonly advertised: Endpoint;
+  /** A private network: short intervals, and private addresses are as good as others (torrc `TestingTorNetwork`). */
+  readonly testNetwork: boolean;
+  /** Whom to trust about the network. Not empty. */
+  readonly authorities: ReadonlyArray<Authority>;
+  /** Relays of the same operator: nicknames, or `$` and a fingerprint. */
+  readonly family: ReadonlyArray<string>;
+  readonly bandwidth: BandwidthConfig;
+  readonly exit: ExitConfig;
+  readonly limits: LimitsConfig;
+}
+
+const mebibyte = 1_048_576;
+
+/** No exit; the default for everything else about exits. */
+export const defaultExit: ExitConfig = {
+  enabled: false,
+  policy: [],
+  rejectPrivate: true,
+  ipv6: false,
+  nameServers: [],
+  resolvConf: "/etc/resolv.conf",
+};
+
+/** Bounds for a machine of moderate size. */
+export const defaultLimits: LimitsConfig = {
+  maxConnections: 10_000,
+  maxConnectionsPerAddress: 100,
+  maxStreamsPerCircuit: 4_096,
+  streamBufferBytes: 2 * mebibyte,
+  maxTrain: 32,
+};
+
+/** What `tor` says if its operator says nothing: 1 GiB a second. */
+export const defaultBandwidth: BandwidthConfig = { rate: 1_024 * mebibyte, burst: 1_024 * mebibyte };

@@ -1,0 +1,114 @@
+import { Entropy } from "@allium/channel";
+import { Effect, FileSystem, Option, Path, type PlatformError, Redacted } from "effect";
+import { KeyPermissionsError, KeyStorageError } from "./errors.ts";
+
+const directoryMode = 0o700;
+const fileMode = 0o600;
+const groupAndOthers = 0o077;
+const writableByOthers = 0o022;
+
+/** Where keys are kept, and whose they must be. */
+export interface KeyDirectoryOptions {
+  /** The relay's data directory; keys are in `keys` below it. */
+  readonly dataDir: string;
+  /** The user number that must own everything; `undefined` where the platform has no owners, and then modes mean nothing either. */
+  readonly owner: number | undefined;
+}
+
+/** The directory of the keys: what is in it is read and written only if nobody else could have done so. */
+export interface KeyDirectory {
+  readonly path: (name: string) => string;
+  readonly exists: (name: string) => Effect.Effect<boolean, KeyStorageError>;
+  /** The text of a file. */
+  readonly read: (name: string) => Effect.Effect<Redacted.Redacted<string>, KeyPermissionsError | KeyStorageError>;
+  /** Puts a file in its place as a whole: after a crash there is the old one or the new one. */
+  readonly write: (name: string, text: Redacted.Redacted<string>) => Effect.Effect<void, KeyStorageError>;
+}
+
+const storage = (path: string) =>
+  Effect.mapError((cause: PlatformError.PlatformError) => new KeyStorageError({ path, cause }));
+
+/**
+ * Opens the directory of the keys.
+ *
+ * @param create whether to make the data directory and the directory of the keys, readable by the owner alone, if there is none
+ */
+export const openKeyDirectory = Effect.fnUntraced(function* (options: KeyDirectoryOptions, create: boolean) {
+  const fs = yield* FileSystem.FileSystem;
+  const paths = yield* Path.Path;
+  const entropy = yield* Entropy;
+  const directory = paths.join(options.dataDir, "keys");
+
+  const check = Effect.fnUntraced(function* (
+    path: string,
+    info: FileSystem.File.Info,
+    expected: { readonly type: "Directory" | "File"; readonly forbidden: number; readonly mode: number },
+  ) {
+    const owner = Option.getOrUndefined(info.uid);
+    const refuse = (problem: KeyPermissionsError["problem"]) =>
+      new KeyPermissionsError({ path, problem, mode: info.mode & 0o7777, expectedMode: expected.mode, owner });
+    if (info.type !== expected.type) return yield* refuse("kind");
+    if (options.owner === undefined) return;
+    if (owner !== options.owner) return yield* refuse("owner");
+    if ((info.mode & expected.forbidden) !== 0) return yield* refuse("mode");
+  });
+
+  if (create) {
+    yield* fs.makeDirectory(directory, { recursive: true, mode: directoryMode }).pipe(storage(directory));
+  }
+  // Whoever may write into the data directory can put another directory of keys in the place of ours.
+  for (const [path, forbidden] of [
+    [options.dataDir, writableByOthers],
+    [directory, groupAndOthers],
+  ] as const) {
+    const info = yield* Effect.option(fs.stat(path));
+    // A directory that is not there has no files either: the caller sees that when it asks for them.
+    if (Option.isSome(info)) yield* check(path, info.value, { type: "Directory", forbidden, mode: directoryMode });
+  }
+
+  const self: KeyDirectory = {
+    path: (name) => paths.join(directory, name),
+    exists: (name) => fs.exists(self.path(name)).pipe(storage(self.path(name))),
+    read: Effect.fnUntraced(function* (name) {
+      const path = self.path(name);
+      // What is checked is the open file, so that it cannot be exchanged between the check and the reading.
+      const file = yield* fs.open(path, { flag: "r" }).pipe(storage(path));
+      const info = yield* file.stat.pipe(storage(path));
+      yield* check(path, info, { type: "File", forbidden: groupAndOthers, mode: fileMode });
+      const bytes = yield* file.readAlloc(maxFileBytes).pipe(storage(path));
+      return Redacted.make(Buffer.from(Option.getOrElse(bytes, () => new Uint8Array(0))).toString("utf8"));
+    }, Effect.scoped),
+    write: Effect.fnUntraced(function* (name, text) {
+      const path = self.path(name);
+      const temporary = self.path(`.${name}.${entropy.bytes(8).toString("hex")}`);
+      yield* Effect.scoped(
+        Effect.gen(function* () {
+          const file = yield* fs.open(temporary, { flag: "wx", mode: fileMode });
+          yield* file.writeAll(Buffer.from(Redacted.value(text), "utf8"));
+          yield* file.sync;
+        }),
+      ).pipe(
+        Effect.andThen(fs.rename(temporary, path)),
+        Effect.onError(() => Effect.ignore(fs.remove(temporary, { force: true }))),
+        storage(path),
+      );
+      // The name, too, should outlive a power cut. Not every platform lets a directory be opened for that.
+      yield* Effect.ignore(Effect.scoped(Effect.flatMap(fs.open(directory, { flag: "r" }), (opened) => opened.sync)));
+    }),
+  };
+  return self;
+});
+
+/** A directory that is in memory alone. */
+export const memoryKeyDirectory = (): KeyDirectory => {
+  const held = new Map<string, Redacted.Redacted<string>>();
+  return {
+    path: (name) => `memory:${name}`,
+    exists: (name) => Effect.sync(() => held.has(name)),
+    read: (name) => Effect.sync(() => held.get(name) ?? Redacted.make("")),
+    write: (name, text) => Effect.sync(() => void held.set(name, text)),
+  };
+};
+
+/** Longer than any key file. */
+const maxFileBytes = 16_384;
