@@ -283,7 +283,7 @@ describe("the harness without tor", () => {
   });
 
   it("leaves neither process nor directory behind when its own process is killed", async () => {
-    const victim = spawn(process.execPath, [fileURLToPath(new URL("fixtures/killed-run.ts", import.meta.url))], {
+    const victim = spawn(process.execPath, [fileURLToPath(new URL("../network/killed-run.ts", import.meta.url))], {
       stdio: ["ignore", "pipe", "inherit"],
     });
     const [output] = (await once(victim.stdout, "data")) as [Buffer];
