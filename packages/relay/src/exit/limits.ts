@@ -5,14 +5,15 @@ import type { Duration } from "effect";
 // | name | default | from |
 // | --- | --- | --- |
 // | CONNECT_TIMEOUT | 127 s | `tor` leaves it to the platform: Linux gives up after six SYNs sent again, at 127 s |
-// | QUERY_TIMEOUT | 1 s | consensus parameter exit_dns_timeout, param-spec 1 |
+// | MAX_CONNECTING | 8192 | ours: attempts to connect under way |
+// | QUERY_TIMEOUT_MILLIS | 1 s | consensus parameter exit_dns_timeout, param-spec 1 |
 // | QUERY_ATTEMPTS | 2 | consensus parameter exit_dns_num_attempts, param-spec 1 |
 // | RESOLVE_TIMEOUT | 30 s | ours: above all attempts at all name servers; `tor` waits up to 300 s |
 // | MAX_QUERIES | 8192 | `tor`'s bound of DNS questions under way |
 // | MAX_CACHED_NAMES | 32768 | ours: `tor` bounds its cache by memory pressure alone |
 // | CACHE_SWEEP_MILLIS | 60 s | ours: how often answers that expired are looked for when new ones come |
-// | LINGER_FLUSH | 15 s | ours: how long what is pending may take to leave when a stream has ended |
-// | LINGER_CLOSE | 3 s | ours: how long the other side may take to close once it has everything |
+// | LINGER_FLUSH_MILLIS | 15 s | ours: how long what is pending may take to leave when a stream has ended |
+// | LINGER_CLOSE_MILLIS | 3 s | ours: how long the other side may take to close once it has everything |
 // | LINGER_TICK | 500 ms | ours: how exactly both are kept |
 // | LINGER_DISCARD_BYTES | 256 KiB | ours: what is read from the other side, and thrown away, to see its end |
 // | MAX_LINGERING | 4096 | ours: connections that linger; the oldest makes room |
@@ -22,6 +23,9 @@ import type { Duration } from "effect";
 
 /** How long the attempt to connect to one destination may take. */
 export const CONNECT_TIMEOUT: Duration.Input = "127 seconds";
+
+/** Attempts to connect under way at once. */
+export const MAX_CONNECTING = 8_192;
 
 /** How long a name server may take to answer one attempt, in milliseconds. */
 export const QUERY_TIMEOUT_MILLIS = 1_000;

@@ -109,10 +109,8 @@ class LingerTable {
     const { connection } = entry;
     this.discard(entry);
     if (connection.status === "closed") return this.destroy(entry);
-    if (connection.pending > 0) return;
-    // The other side sends no more, or sends on although nobody reads: there is nothing to wait for.
-    if (connection.status === "ended" || entry.discarded >= LINGER_DISCARD_BYTES) return this.destroy(entry);
-    if (!this.flushing.delete(entry)) return;
+    // What the platform has taken may still be under way: only the other side's close tells that it has arrived.
+    if (connection.pending > 0 || !this.flushing.delete(entry)) return;
     this.bytes -= entry.bytes;
     entry.deadline = this.now() + LINGER_CLOSE_MILLIS;
     this.closing.add(entry);

@@ -26,13 +26,17 @@ export interface ResolverCache {
 }
 
 /** @see makeResolverCache */
-export interface ResolverCacheOptions {
-  /** Whether names are asked for IPv6 addresses too. */
-  readonly ipv6: boolean;
+export interface ResolverCacheBounds {
   /** Names whose answers are kept, of either kind. @default MAX_CACHED_NAMES */
   readonly maxCached?: number;
   /** Questions under way at once; a name that would need more fails as if the name server had. @default MAX_QUERIES */
   readonly maxQueries?: number;
+}
+
+/** @see makeResolverCache */
+export interface ResolverCacheOptions extends ResolverCacheBounds {
+  /** Whether names are asked for IPv6 addresses too. */
+  readonly ipv6: boolean;
 }
 
 /** A failure that says nothing about the name: it is not kept. */

@@ -1,20 +1,33 @@
 import * as dns from "node:dns";
 import { parseIp, reverseName } from "@allium/cell";
-import { Effect, Layer } from "effect";
+import { type Endpoint, formatEndpoint } from "@allium/channel";
+import { Data, Effect, FileSystem, Layer, type PlatformError } from "effect";
 import { QUERY_ATTEMPTS, QUERY_TIMEOUT_MILLIS } from "./limits.ts";
+import { nameServersOf } from "./resolv-conf.ts";
 import { ResolveError, Resolver } from "./resolver.ts";
 
 /** Which name servers are asked, and how patiently. */
 export interface NodeResolverOptions {
-  /** Addresses, or `address:port` (`[address]:port` for IPv6). @default those of the system's resolv.conf */
-  readonly nameServers?: ReadonlyArray<string>;
-  /** @default QUERY_TIMEOUT_MILLIS */
+  /** In the order in which they are asked. @default those of the system's resolv.conf */
+  readonly nameServers?: ReadonlyArray<Endpoint>;
+  /** How long a name server may take to answer the first attempt. @default QUERY_TIMEOUT_MILLIS */
   readonly timeoutMillis?: number;
-  /** @default QUERY_ATTEMPTS */
+  /** How often each is asked. @default QUERY_ATTEMPTS */
   readonly attempts?: number;
 }
 
-/** What means that there is no such name, or nothing of that type; anything else may be over the next time. */
+/** The file that should name the name servers cannot be read, or names none. */
+export class NameServersError extends Data.TaggedError("NameServersError")<{
+  readonly path: string;
+  /** Absent if the file could be read. */
+  readonly cause?: PlatformError.PlatformError;
+}> {
+  override get message(): string {
+    return this.cause === undefined ? `${this.path} names no name server` : this.cause.message;
+  }
+}
+
+/** What means that there is no such name, or nothing of that type. Anything else may be over the next time. */
 const PERMANENT: ReadonlySet<string> = new Set([
   dns.NOTFOUND,
   dns.NODATA,
@@ -28,67 +41,68 @@ const PERMANENT: ReadonlySet<string> = new Set([
 const resolveError = (query: string, code: string): ResolveError =>
   new ResolveError({ query, code, transient: !PERMANENT.has(code) });
 
-/** Runs one question of the platform; its answer is ignored once nobody waits for it. */
-const ask = <A>(
-  query: string,
-  start: (done: (cause: NodeJS.ErrnoException | null, value: A) => void) => void,
-): Effect.Effect<A, ResolveError> =>
-  Effect.callback<A, ResolveError>((resume) => {
-    const done = (cause: NodeJS.ErrnoException | null, value: A) => {
+type Done<A> = (cause: NodeJS.ErrnoException | null, value: A) => void;
+
+/** One question. The platform cannot give up a single one: its answer is passed over if nobody waits any more. */
+const ask = <A>(query: string, start: (done: Done<A>) => void): Effect.Effect<A, ResolveError> =>
+  Effect.callback((resume) => {
+    start((cause, value) => {
       resume(cause === null ? Effect.succeed(value) : Effect.fail(resolveError(query, cause.code ?? "UNKNOWN")));
-    };
-    try {
-      start(done);
-    } catch (cause) {
-      done(cause as NodeJS.ErrnoException, undefined as never);
-    }
+    });
   });
 
-/** The name servers of a file in the format of resolv.conf(5), in its order. */
-export const nameServersOf = (resolvConf: string): ReadonlyArray<string> =>
-  [...resolvConf.matchAll(/^[ \t]*nameserver[ \t]+(\S+)/gm)].flatMap(([, address]) =>
-    parseIp(address as string) === undefined ? [] : [address as string],
-  );
+const serviceOf = (resolver: dns.Resolver): Resolver["Service"] => ({
+  resolve: (name, family) =>
+    Effect.gen(function* () {
+      const records = yield* ask<Array<dns.RecordWithTtl>>(name, (done) =>
+        family === 4 ? resolver.resolve4(name, { ttl: true }, done) : resolver.resolve6(name, { ttl: true }, done),
+      );
+      const [first, ...rest] = records.flatMap(({ address }) => parseIp(address) ?? []);
+      if (first === undefined) return yield* resolveError(name, dns.NODATA);
+      return { addresses: [first, ...rest] as const, ttl: Math.min(...records.map(({ ttl }) => ttl)) };
+    }),
+  reverse: (address) =>
+    Effect.gen(function* () {
+      const query = reverseName(address);
+      // Not `reverse`, which asks the hosts file first.
+      const [name] = yield* ask<Array<string>>(query, (done) => resolver.resolvePtr(query, done));
+      if (name === undefined || name === "") return yield* resolveError(query, dns.NODATA);
+      // The platform does not tell the time to live of a PTR record.
+      return { name, ttl: undefined };
+    }),
+});
+
+const makeResolver = (options: NodeResolverOptions) =>
+  Effect.acquireRelease(
+    Effect.sync(() => {
+      const resolver = new dns.Resolver({
+        timeout: options.timeoutMillis ?? QUERY_TIMEOUT_MILLIS,
+        tries: options.attempts ?? QUERY_ATTEMPTS,
+      });
+      if (options.nameServers !== undefined) resolver.setServers(options.nameServers.map(formatEndpoint));
+      return resolver;
+    }),
+    (resolver) => Effect.sync(() => resolver.cancel()),
+  ).pipe(Effect.map(serviceOf));
 
 /** The live resolver: c-ares, which asks the name servers itself, without the platform's threads. */
 export const layer = (options: NodeResolverOptions = {}): Layer.Layer<Resolver> =>
+  Layer.effect(Resolver, makeResolver(options));
+
+/** {@link layer} with the name servers of a file in the format of resolv.conf(5), which is read once. */
+export const layerResolvConf = (
+  path: string,
+  options: Omit<NodeResolverOptions, "nameServers"> = {},
+): Layer.Layer<Resolver, NameServersError, FileSystem.FileSystem> =>
   Layer.effect(
     Resolver,
     Effect.gen(function* () {
-      const resolver = yield* Effect.acquireRelease(
-        Effect.sync(
-          () =>
-            new dns.Resolver({
-              timeout: options.timeoutMillis ?? QUERY_TIMEOUT_MILLIS,
-              tries: options.attempts ?? QUERY_ATTEMPTS,
-            }),
-        ),
-        (open) => Effect.sync(() => open.cancel()),
-      );
-      if (options.nameServers !== undefined) resolver.setServers(options.nameServers);
-      return Resolver.of({
-        resolve: (name, family) =>
-          ask<Array<dns.RecordWithTtl>>(name, (done) =>
-            family === 4 ? resolver.resolve4(name, { ttl: true }, done) : resolver.resolve6(name, { ttl: true }, done),
-          ).pipe(
-            Effect.flatMap((records) => {
-              const [first, ...rest] = records.flatMap(({ address }) => parseIp(address) ?? []);
-              if (first === undefined) return Effect.fail(resolveError(name, dns.NODATA));
-              const ttl = Math.min(...records.map((record) => record.ttl));
-              return Effect.succeed({ addresses: [first, ...rest] as const, ttl });
-            }),
-          ),
-        reverse: (address) => {
-          const query = reverseName(address);
-          return ask<Array<string>>(query, (done) => resolver.resolvePtr(query, done)).pipe(
-            Effect.flatMap(([name]) =>
-              name === undefined || name === ""
-                ? Effect.fail(resolveError(query, dns.NODATA))
-                : // The platform does not tell the time to live of a PTR record.
-                  Effect.succeed({ name, ttl: undefined }),
-            ),
-          );
-        },
-      });
+      const fs = yield* FileSystem.FileSystem;
+      const text = yield* fs
+        .readFileString(path)
+        .pipe(Effect.mapError((cause) => new NameServersError({ path, cause })));
+      const nameServers = nameServersOf(text);
+      if (nameServers.length === 0) return yield* new NameServersError({ path });
+      return yield* makeResolver({ ...options, nameServers });
     }),
   );

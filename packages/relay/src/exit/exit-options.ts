@@ -1,0 +1,32 @@
+import type { IpAddress } from "@allium/cell";
+import type { OpenedStream, StreamRefusal } from "@allium/circuit";
+import type { ExitPolicy } from "@allium/netdoc";
+import type { Effect } from "effect";
+import type { LingerBounds } from "./linger.ts";
+import type { ResolverCacheBounds } from "./resolver-cache.ts";
+
+/** Bounds of an exit. */
+export interface ExitBounds extends LingerBounds, ResolverCacheBounds {
+  /** Attempts to connect that may be under way at once; more are refused with RESOURCELIMIT. @default MAX_CONNECTING */
+  readonly maxConnecting?: number;
+}
+
+/** What an exit may do. Functions are asked anew for each stream: what they answer may change with a new consensus. */
+export interface ExitOptions {
+  /** Which destinations are permitted; `ExitPolicy.rejectAll` if the relay is no exit. */
+  readonly policy: () => ExitPolicy;
+  /** Whether IPv6 destinations are used at all. Without it names are not asked for IPv6 addresses. */
+  readonly ipv6: boolean;
+  /** Whether a client may use this relay as its only hop. @default false */
+  readonly allowSingleHop?: boolean;
+  /**
+   * Whether traffic may not go to an address and port because it is a relay's ORPort, or an authority's ORPort or DirPort: what
+   * has left the network must not enter it again. Answer `false` for all if the consensus parameter `allow-network-reentry`
+   * (param-spec) is 1. Addresses are in canonical text, IPv4 ones never inside IPv6. @default false for all
+   */
+  readonly isNetworkAddress?: (address: IpAddress, port: number) => boolean;
+  /** Answers BEGIN_DIR. @default refuses with NOTDIRECTORY */
+  readonly beginDirectory?: Effect.Effect<OpenedStream, StreamRefusal>;
+  /** Bounds other than those of `limits.ts`. */
+  readonly bounds?: ExitBounds;
+}

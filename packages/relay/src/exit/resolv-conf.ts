@@ -1,0 +1,27 @@
+import { type IpAddress, parseIp } from "@allium/cell";
+import type { Endpoint } from "@allium/channel";
+
+const DNS_PORT = 53;
+
+const parsePort = (text: string | undefined): number | undefined => {
+  if (text === undefined) return DNS_PORT;
+  const port = /^[0-9]{1,5}$/.test(text) ? Number(text) : 0;
+  return port >= 1 && port <= 65_535 ? port : undefined;
+};
+
+/** An address, or one with a port as `tor` reads it too: `192.0.2.1:5353` or `[2001:db8::1]:5353`. */
+const parseNameServer = (text: string): Endpoint | undefined => {
+  const bare: IpAddress | undefined = parseIp(text);
+  if (bare !== undefined) return { host: bare.address, port: DNS_PORT };
+  const match = /^(?:\[([^\]]*)\]|([^:]*))(?::([0-9]+))?$/.exec(text);
+  const host = match === null ? undefined : parseIp(match[1] ?? match[2] ?? "");
+  const port = parsePort(match?.[3]);
+  return host === undefined || port === undefined ? undefined : { host: host.address, port };
+};
+
+/** The name servers of a text in the format of resolv.conf(5), in its order. Lines that name none are passed over. */
+export const nameServersOf = (resolvConf: string): ReadonlyArray<Endpoint> =>
+  resolvConf.split("\n").flatMap((line) => {
+    const [keyword, address] = line.trim().split(/\s+/);
+    return (keyword === "nameserver" && address !== undefined && parseNameServer(address)) || [];
+  });
