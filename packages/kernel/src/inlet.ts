@@ -118,8 +118,8 @@ export abstract class Inlet<in out A, in out E> implements Wakeable {
 
   runWake(): void {
     const reader = this.#reader;
-    // The reader was interrupted since, or has taken the item by other means.
-    if (reader === undefined || !this.hasNext) return;
+    // Interrupted since. Another reader that waits now looks once too often, and waits again.
+    if (reader === undefined) return;
     this.#unpark();
     reader(this.take);
   }

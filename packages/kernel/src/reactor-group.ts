@@ -176,7 +176,6 @@ class GroupImpl<in out E, in out Reason> implements ReactorGroup<E, Reason> {
   }
 
   #contextOf(context: Context.Context<never>): Context.Context<never> {
-    if (context === this.#reactorContext) return context;
     if (context !== this.#startedFrom || this.#reactorContext === undefined) {
       this.#startedFrom = context;
       this.#reactorContext = Context.add(context, Scope.Scope, this.scope);

@@ -45,10 +45,7 @@ export class Release {
   run(): "done" | "waits" {
     for (let next = this.#finalizers.pop(); next !== undefined; next = this.#finalizers.pop()) {
       const finalizer = next;
-      const fiber = Effect.runForkWith(this.#context)(
-        Effect.suspend(() => finalizer(this.#exit)),
-        { uninterruptible: true },
-      );
+      const fiber = Effect.runForkWith(this.#context)(Effect.suspend(() => finalizer(this.#exit)));
       const exit = fiber.pollUnsafe();
       if (exit !== undefined) this.#note(exit);
       else if (!this.#waits) this.overdue++;

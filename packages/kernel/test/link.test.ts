@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest";
-import { Cause, Effect, Exit, Fiber, Scope } from "effect";
+import { Cause, Effect, Exit, Fiber, References, Scope } from "effect";
 import { TestClock } from "effect/testing";
 import { Link, LinkClosed, LinkEnded, Signal } from "../src/index.ts";
 
@@ -142,6 +142,50 @@ describe("Link", () => {
       assert.strictEqual(yield* reader.take, 1);
     }),
   );
+
+  it.effect("can be read again after a take that was interrupted while it waited", () =>
+    Effect.gen(function* () {
+      const { writer, reader } = yield* Link.make<number>("l");
+      yield* Fiber.interrupt(yield* Effect.forkChild(reader.take, { startImmediately: true }));
+      const taking = yield* Effect.forkChild(reader.take, { startImmediately: true });
+      yield* writer.offer(1);
+      assert.strictEqual(yield* Fiber.join(taking), 1);
+    }),
+  );
+
+  for (const ops of [3, 4, 5, 6, 7, 8]) {
+    it.effect(`loses no item and no wake when fibers yield after every ${ops} steps`, () =>
+      Effect.gen(function* () {
+        const { writer, reader } = yield* Link.make<number>("l");
+        const items = Array.from({ length: 50 }, (_, n) => n);
+        // A few steps more or less each time, so that the yields fall everywhere.
+        const steps = (n: number) => Effect.forEach(items.slice(0, n % 5), () => Effect.void, { discard: true });
+        const offer = (n: number) => Effect.andThen(steps(n), writer.offer(n));
+        const writing = yield* Effect.forkChild(Effect.andThen(Effect.forEach(items, offer), writer.end));
+        const taken: Array<number> = [];
+        const take = Effect.suspend(() => Effect.andThen(steps(taken.length * 3), reader.take));
+        const end = yield* Effect.flip(Effect.forever(Effect.map(take, (item) => taken.push(item))));
+        yield* Fiber.join(writing);
+        assert.deepStrictEqual(taken, items);
+        assert.deepStrictEqual(end, new LinkEnded("l", true));
+      }).pipe(Effect.provideService(References.MaxOpsBeforeYield, ops)),
+    );
+  }
+
+  for (let steps = 0; steps < 12; steps++) {
+    it.effect(`gives an item to a reader that is ${steps} steps away from waiting when it yields`, () =>
+      Effect.gen(function* () {
+        const { writer, reader } = yield* Link.make<number>("l");
+        let way: Effect.Effect<number, LinkEnded> = reader.take;
+        for (let n = 0; n < steps; n++) way = Effect.andThen(Effect.void, way);
+        const taking = yield* Effect.forkChild(way, { startImmediately: true }).pipe(
+          Effect.provideService(References.MaxOpsBeforeYield, 4),
+        );
+        yield* writer.offer(1);
+        assert.strictEqual(yield* Fiber.join(taking), 1);
+      }),
+    );
+  }
 
   it.effect("does not let two fibers read at once", () =>
     Effect.gen(function* () {

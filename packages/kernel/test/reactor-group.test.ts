@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest";
-import { Cause, Effect, Exit, Fiber, Scope } from "effect";
+import { Cause, Clock, type Duration, Effect, Exit, Fiber, Scope } from "effect";
 import { TestClock } from "effect/testing";
 import { GroupClosed, LinkClosed, LinkEnded, Reactor, ReactorGroup, Signal, Topology } from "../src/index.ts";
 
@@ -321,6 +321,50 @@ describe("ReactorGroup", () => {
       const end = yield* group.ended;
       assert.deepStrictEqual(notes, ["last", "slow", "hangs", "slow too", "dies", "first"]);
       assert.deepStrictEqual([end.overdue, end.overdueReleases, end.releaseFailures.length], [[], 2, 2]);
+    }),
+  );
+
+  it.effect("is not changed any more by a release that ends after its deadline", () =>
+    Effect.gen(function* () {
+      const group = yield* ReactorGroup.make({ name: "g", teardownDeadline: "1 second" });
+      yield* Scope.addFinalizer(group.scope, Effect.andThen(Effect.sleep("5 seconds"), Effect.die("late")));
+      group.stopUnsafe("now");
+      yield* TestClock.adjust("1 second");
+      const end = yield* group.ended;
+      yield* TestClock.adjust("1 minute");
+      assert.deepStrictEqual([end.overdueReleases, end.releaseFailures], [1, []]);
+      assert.strictEqual(yield* group.ended, end);
+    }),
+  );
+
+  it.effect("leaves no timer behind", () =>
+    Effect.gen(function* () {
+      yield* TestClock.adjust(0);
+      const clock = yield* Clock.Clock;
+      let sleepers = 0;
+      const counting = Object.assign(Object.create(clock) as Clock.Clock, {
+        sleep: (duration: Duration.Duration) =>
+          Effect.acquireUseRelease(
+            Effect.sync(() => sleepers++),
+            () => clock.sleep(duration),
+            () => Effect.sync(() => sleepers--),
+          ),
+      });
+      yield* Effect.gen(function* () {
+        const group = yield* ReactorGroup.make({ name: "g" });
+        yield* Scope.addFinalizer(group.scope, Effect.sleep("1 second"));
+        yield* group.start(
+          reactor(
+            "slow",
+            Effect.onInterrupt(Effect.never, () => Effect.sleep("1 second")),
+          ),
+        );
+        group.stopUnsafe("now");
+        assert.strictEqual(sleepers, 2);
+        yield* TestClock.adjust("2 seconds");
+        assert.deepStrictEqual((yield* group.ended).overdue, []);
+        assert.strictEqual(sleepers, 0);
+      }).pipe(Effect.provideService(Clock.Clock, counting));
     }),
   );
 

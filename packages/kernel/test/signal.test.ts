@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest";
-import { Cause, Effect, Exit, Fiber } from "effect";
+import { Cause, Effect, Exit, Fiber, References } from "effect";
 import { TestClock } from "effect/testing";
 import { Signal } from "../src/index.ts";
 
@@ -64,6 +64,31 @@ describe("Signal", () => {
       yield* Fiber.join(second);
     }),
   );
+
+  for (const ops of [3, 4, 5, 6, 7, 8]) {
+    it.effect(`loses no wake when fibers yield after every ${ops} steps`, () =>
+      Effect.gen(function* () {
+        const [ping, pong] = [Signal.make(), Signal.make()];
+        let rounds = 0;
+        const answer = Effect.forever(
+          Effect.andThen(
+            ping.wait,
+            Effect.sync(() => {
+              rounds++;
+              pong.notify();
+            }),
+          ),
+        );
+        const answering = yield* Effect.forkChild(answer);
+        for (let n = 0; n < 50; n++) {
+          ping.notify();
+          yield* pong.wait;
+        }
+        yield* Fiber.interrupt(answering);
+        assert.strictEqual(rounds, 50);
+      }).pipe(Effect.provideService(References.MaxOpsBeforeYield, ops)),
+    );
+  }
 
   it.effect("can be handed over as a callback", () =>
     Effect.gen(function* () {
