@@ -20,7 +20,7 @@ import { SectionKind, type SectionOf } from "../syntax/rules.ts";
 import { Source } from "../syntax/source.ts";
 import { addressAndPort, ipv4 } from "../values/address.ts";
 import { base64Of, encodeBase64, encodeHex } from "../values/encodings.ts";
-import { familyMember, fingerprint, nickname } from "../values/fingerprint.ts";
+import { type Fingerprint, familyMember, fingerprint, nickname } from "../values/fingerprint.ts";
 import { integer, port, portOrNone } from "../values/numbers.ts";
 import { key32, readPortPolicy, readProtocols, readRsaKey, readTime, rsaKeyLabel } from "../values/read.ts";
 import type { UnixMillis } from "../values/time.ts";
@@ -131,7 +131,10 @@ const parseOne = (source: Source): RouterDescriptor => {
   if (rsaIdentity.bits !== rsaIdentityBits) throw identity.objectError(`has ${rsaIdentity.bits} bits`);
   const ntor = section.one("ntor-onion-key");
   const ntorOnionKey = ntor.read(0, key32, "a Curve25519 key in base64");
+  const ntorCrossCertificate = section.one("ntor-onion-key-crosscert");
+  const ntorSign = ntorCrossCertificate.read(0, bit, "0 or 1");
   const tapOnionKey = readTapKey(section);
+  const named = readFingerprint(section.maybe("fingerprint"));
   const masterKey = section.one("master-key-ed25519").read(0, key32, "an Ed25519 key in base64");
   const signature = last.objectBytes();
 
@@ -142,9 +145,10 @@ const parseOne = (source: Source): RouterDescriptor => {
   const digest = signedDigest(router, last);
   checkRsaSignature(document, digest, signature, rsaIdentity);
   const identityDigest = rsaIdentityDigest(rsaIdentity);
-  checkFingerprint(section.maybe("fingerprint"), encodeHex(identityDigest));
+  if (named !== undefined && named !== encodeHex(identityDigest))
+    throw new VerificationError(document, "inconsistent", "fingerprint", "is not that of the RSA identity");
   checkTapCrossCertificate(section.maybe("onion-key-crosscert"), tapOnionKey, identityDigest, masterKey);
-  const ntorExpires = checkNtorCrossCertificate(section.one("ntor-onion-key-crosscert"), ntorOnionKey, masterKey);
+  const ntorExpires = checkNtorCrossCertificate(ntorCrossCertificate, ntorSign, ntorOnionKey, masterKey);
   const families = section.all("family-cert").map((item) => checkFamilyCertificate(item, masterKey));
   return {
     ...description,
@@ -235,12 +239,12 @@ const readTapKey = (section: RouterSection): RsaPublicKey | undefined => {
   return key;
 };
 
-const checkFingerprint = (item: Item | undefined, expected: string): void => {
-  if (item === undefined) return;
+/** It has a space after every four digits. */
+const readFingerprint = (item: Item | undefined): Fingerprint | undefined => {
+  if (item === undefined) return undefined;
   const named = fingerprint(item.words.join(""));
   if (named === undefined) throw item.argumentError(0, "expected a fingerprint");
-  if (named !== expected)
-    throw new VerificationError(document, "inconsistent", "fingerprint", "is not that of the RSA identity");
+  return named;
 };
 
 const checkTapCrossCertificate = (
@@ -254,8 +258,7 @@ const checkTapCrossCertificate = (
     throw new VerificationError(document, "bad-signature", item.keyword, "is not by the onion key");
 };
 
-const checkNtorCrossCertificate = (item: Item, onionKey: Buffer, identity: Buffer): UnixMillis => {
-  const sign = item.read(0, bit, "0 or 1");
+const checkNtorCrossCertificate = (item: Item, sign: OnionKeySign, onionKey: Buffer, identity: Buffer): UnixMillis => {
   const certificate = readCertificate(item);
   certificateOf(document, item.keyword, () =>
     verifyOnionKeyCrossCertificate(certificate, { onionKey, sign, identity, now: noTime }),
