@@ -1,5 +1,5 @@
-import { type IpAddress, parseIp } from "@allium/cell";
-import type { Endpoint } from "@allium/channel";
+import { parseIp } from "@allium/cell";
+import { formatEndpoint } from "@allium/channel";
 
 const DNS_PORT = 53;
 
@@ -10,17 +10,18 @@ const parsePort = (text: string | undefined): number | undefined => {
 };
 
 /** An address, or one with a port as `tor` reads it too: `192.0.2.1:5353` or `[2001:db8::1]:5353`. */
-const parseNameServer = (text: string): Endpoint | undefined => {
-  const bare: IpAddress | undefined = parseIp(text);
-  if (bare !== undefined) return { host: bare.address, port: DNS_PORT };
+const parseNameServer = (text: string): string | undefined => {
   const match = /^(?:\[([^\]]*)\]|([^:]*))(?::([0-9]+))?$/.exec(text);
-  const host = match === null ? undefined : parseIp(match[1] ?? match[2] ?? "");
+  const host = parseIp(match?.[1] ?? match?.[2] ?? text);
   const port = parsePort(match?.[3]);
-  return host === undefined || port === undefined ? undefined : { host: host.address, port };
+  return host === undefined || port === undefined ? undefined : formatEndpoint({ host: host.address, port });
 };
 
-/** The name servers of a text in the format of resolv.conf(5), in its order. Lines that name none are passed over. */
-export const nameServersOf = (resolvConf: string): ReadonlyArray<Endpoint> =>
+/**
+ * The name servers of a text in the format of resolv.conf(5), each as `address:port`, in its order. Lines that name none are
+ * passed over.
+ */
+export const nameServersOf = (resolvConf: string): ReadonlyArray<string> =>
   resolvConf.split("\n").flatMap((line) => {
     const [keyword, address] = line.trim().split(/\s+/);
     return (keyword === "nameserver" && address !== undefined && parseNameServer(address)) || [];
