@@ -1,0 +1,106 @@
+import { Result, Schema, SchemaIssue } from "effect";
+import { parse, TomlError } from "smol-toml";
+import { ConfigError, type ConfigProblem } from "./errors.ts";
+import { type KeyPath, lineOf } from "./locate.ts";
+import { ConfigFile, knownKeys } from "./schema.ts";
+import { suggestion } from "./suggest.ts";
+
+/** A key as people write it: `exit.policy`, and `exit.policy[2]` for the second element. */
+const formatKey = (path: KeyPath): string =>
+  path
+    .map((key, index) => (typeof key === "number" ? `[${key + 1}]` : `${index === 0 ? "" : "."}${String(key)}`))
+    .join("");
+
+/** What a value of the wrong type should have been, in words of TOML. */
+const typeWords: Readonly<Record<string, string>> = {
+  Boolean: "true or false",
+  String: "a text in quotes",
+  Number: "a number",
+  Arrays: "a list in brackets",
+  Objects: "a table",
+};
+
+const missing = "it is missing, and there is no default";
+const unknown = "unknown";
+
+const issueFormatter = SchemaIssue.makeFormatterStandardSchemaV1({
+  leafHook: (issue) => {
+    if (issue._tag === "MissingKey") return missing;
+    if (issue._tag === "UnexpectedKey") return unknown;
+    const words = issue._tag === "InvalidType" ? typeWords[issue.ast._tag] : undefined;
+    const message = SchemaIssue.defaultLeafHook(issue);
+    return words === undefined ? message : message.replace(/^Expected \w+/, `Expected ${words}`);
+  },
+});
+
+const describeUnknown = (path: KeyPath): string => {
+  const known = knownKeys[path.slice(0, -1).join(".")] ?? [];
+  const meant = suggestion(String(path.at(-1)), known);
+  return meant === undefined
+    ? `there is no such key; the keys here are ${known.join(", ")}`
+    : `there is no such key; did you mean "${meant}"?`;
+};
+
+const lowerFirst = (text: string): string => text.charAt(0).toLowerCase() + text.slice(1);
+
+/** The text of a configuration that was read, to say of a key where it stands. */
+export class ConfigText {
+  readonly file: string;
+  readonly text: string;
+
+  constructor(file: string, text: string) {
+    this.file = file;
+    this.text = text;
+  }
+
+  /** Something that is wrong with the value of a key. */
+  problem(path: KeyPath, detail: string): ConfigProblem {
+    return { file: this.file, line: lineOf(this.text, path), key: formatKey(path), detail };
+  }
+
+  /** Whether the text says something about a key. */
+  has(path: KeyPath): boolean {
+    return lineOf(this.text, path) !== undefined;
+  }
+
+  /** The line of a key, as text for a message: `relay.toml:7`. */
+  where(path: KeyPath): string {
+    const line = lineOf(this.text, path);
+    return line === undefined ? this.file : `${this.file}:${line}`;
+  }
+}
+
+/** What the text says, or all that is wrong with it. */
+export const decodeConfig = (source: ConfigText): Result.Result<ConfigFile, ConfigError> => {
+  let document: unknown;
+  try {
+    document = parse(source.text, { unsafeKeyBehaviour: "throw" });
+  } catch (error) {
+    if (!(error instanceof TomlError)) throw error;
+    const detail = error.message.split("\n")[0]?.replace("Invalid TOML document: ", "") ?? "";
+    return Result.fail(
+      new ConfigError({
+        problems: [
+          { file: source.file, line: error.line, key: undefined, detail: `column ${error.column}: ${detail}` },
+        ],
+      }),
+    );
+  }
+  return Schema.decodeUnknownResult(ConfigFile, {
+    errors: "all",
+    onExcessProperty: "error",
+    reportInput: true,
+  })(document).pipe(
+    Result.mapError(
+      ({ issue }) =>
+        new ConfigError({
+          problems: issueFormatter(issue)
+            .issues.map(({ path = [], message }) => {
+              const keys = path.map((part) => (typeof part === "object" ? part.key : part));
+              return source.problem(keys, message === unknown ? describeUnknown(keys) : lowerFirst(message));
+            })
+            .sort((one, other) => (one.line ?? 0) - (other.line ?? 0)),
+        }),
+    ),
+  );
+};

@@ -1,0 +1,79 @@
+import { defaultBandwidth, defaultExit, defaultLimits } from "@allium/relay";
+import { Effect, Schema } from "effect";
+import { byteSize, endpoint, flag, integer, ipv4, line, nameServer, oneOf, policyRule, shaped } from "./values.ts";
+
+const port = integer(1, 65_535);
+const path = line("a path");
+const optional = Schema.optionalKey;
+/** A key with a default, given as it would be written. */
+const withDefault = <S extends Schema.Constraint>(schema: S, value: S["Encoded"]) =>
+  Schema.withDecodingDefaultKey<S>(Effect.succeed(value))(schema);
+
+/** The least that `tor`'s authorities let a relay announce, in bytes a second. */
+const minBandwidth = 75 * 1_024;
+/** The largest number of a descriptor's bandwidth. */
+const maxBandwidth = 0x7fff_ffff;
+const mebibyte = 1_048_576;
+
+/** The table `[exit]`. */
+const ExitSchema = Schema.Struct({
+  enabled: withDefault(flag, defaultExit.enabled),
+  policy: withDefault(Schema.Array(policyRule), defaultExit.policy),
+  reject_private: withDefault(flag, defaultExit.rejectPrivate),
+  ipv6: withDefault(flag, defaultExit.ipv6),
+  nameservers: withDefault(Schema.Array(nameServer), defaultExit.nameServers),
+  resolv_conf: withDefault(path, defaultExit.resolvConf),
+});
+
+/** The table `[limits]`. */
+const LimitsSchema = Schema.Struct({
+  max_connections: withDefault(integer(16, 1_000_000), defaultLimits.maxConnections),
+  max_connections_per_address: withDefault(integer(1, 1_000_000), defaultLimits.maxConnectionsPerAddress),
+  max_streams_per_circuit: withDefault(integer(1, 65_535), defaultLimits.maxStreamsPerCircuit),
+  stream_buffer: withDefault(byteSize(16_384, 256 * mebibyte), defaultLimits.streamBufferBytes),
+  max_train: withDefault(integer(1, 256), defaultLimits.maxTrain),
+  shutdown_seconds: withDefault(integer(1, 3_600), 10),
+});
+
+/** The table `[metrics]`. */
+const MetricsSchema = Schema.Struct({ listen: optional(endpoint("127.0.0.1:9035")) });
+
+/** The configuration file: every key, what it may hold, and its default. The README lists the same. */
+export const ConfigFile = Schema.Struct({
+  nickname: shaped("1 to 19 letters and digits", /^[A-Za-z0-9]{1,19}$/),
+  contact: optional(line("one line of text")),
+  data_dir: path,
+  or_port: endpoint("127.0.0.1:9101"),
+  address: optional(ipv4),
+  advertised_port: optional(port),
+  test_network: withDefault(flag, false),
+  authorities: optional(Schema.Array(line("a DirAuthority line as in torrc"))),
+  authorities_file: optional(path),
+  family: withDefault(
+    Schema.Array(
+      shaped(
+        "a nickname, or $ and a fingerprint of 40 hexadecimal digits",
+        /^(?:\$[0-9A-Fa-f]{40}(?:[=~][A-Za-z0-9]{1,19})?|[A-Za-z0-9]{1,19})$/,
+      ),
+    ),
+    [],
+  ),
+  bandwidth_rate: withDefault(byteSize(minBandwidth, maxBandwidth), defaultBandwidth.rate),
+  bandwidth_burst: optional(byteSize(minBandwidth, maxBandwidth)),
+  log_level: withDefault(oneOf(["error", "warn", "info", "debug", "trace"]), "info"),
+  log_format: withDefault(oneOf(["logfmt", "json"]), "logfmt"),
+  exit: withDefault(ExitSchema, {}),
+  limits: withDefault(LimitsSchema, {}),
+  metrics: withDefault(MetricsSchema, {}),
+});
+
+/** What the file says, with its defaults. */
+export type ConfigFile = typeof ConfigFile.Type;
+
+/** Names of the keys of each table, for suggestions; the empty name is the file itself. */
+export const knownKeys: Readonly<Record<string, ReadonlyArray<string>>> = {
+  "": Object.keys(ConfigFile.fields),
+  exit: Object.keys(ExitSchema.fields),
+  limits: Object.keys(LimitsSchema.fields),
+  metrics: Object.keys(MetricsSchema.fields),
+};
