@@ -109,7 +109,7 @@ export const runPublisher = (
       for (;;) {
         const now = yield* Clock.currentTimeMillis;
         for (let taken = commands.takeUnsafe(); taken !== undefined; taken = commands.takeUnsafe()) {
-          if (Exit.isFailure(taken)) return yield* taken;
+          if (Exit.isFailure(taken)) return yield* Effect.failCause(taken.cause);
           want(taken.value.reason, now);
         }
         const last = SubscriptionRef.getUnsafe(publication);
