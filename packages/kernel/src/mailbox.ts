@@ -238,6 +238,7 @@ class MailboxImpl<in out C extends Command, P extends MailboxPolicies<C>>
     if (this.#last === undefined) this.#first = letter;
     else this.#last.next = letter;
     this.#last = letter;
+    letter.kind.waiting?.set(letter.key, letter);
     this.size++;
     if (letter.counted) this.#counted++;
     this.wakeReader();

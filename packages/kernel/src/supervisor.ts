@@ -133,6 +133,17 @@ class RestartJudge<E> {
   }
 }
 
+/**
+ * Runs an effect in a fiber of its own, so that how it ends is not confused with an interruption of the one who waits for it.
+ * That interrupts it, and waits until it has ended.
+ */
+const runApart = <A, E>(run: Effect.Effect<A, E>): Effect.Effect<Exit.Exit<A, E>> =>
+  Effect.uninterruptibleMask((restore) =>
+    Effect.flatMap(Effect.forkDetach(run, { startImmediately: true }), (fiber) =>
+      Effect.onInterrupt(restore(Fiber.await(fiber)), () => Fiber.interrupt(fiber)),
+    ),
+  );
+
 /** A task as its supervisor sees it. */
 class Supervised implements TaskHandle {
   readonly name: string;
@@ -192,9 +203,7 @@ class Supervised implements TaskHandle {
     return Effect.gen(function* () {
       while (true) {
         const startedAt = self.#clock.currentTimeMillisUnsafe();
-        // In a fiber of its own, so that how the task ends is not confused with a stop of its supervision.
-        const attempt = yield* Effect.forkChild(run, { startImmediately: true });
-        const exit = yield* Fiber.await(attempt);
+        const exit = yield* runApart(run);
         if (Exit.isFailure(exit)) self.#lastFailure = exit.cause;
         const verdict = yield* self.#verdict(exit, policy, judge, startedAt);
         if (verdict._tag === "Done") {
