@@ -72,7 +72,11 @@ const parseRule = (rule: string, syntax: PolicySyntax, where: Pattern): Readonly
   if (blank >= 0) throw where.error("trailing-text", start + blank, "something follows the address and ports");
 
   // A colon inside brackets belongs to an IPv6 address.
-  const colon = pattern.indexOf(":", pattern.startsWith("[") ? pattern.indexOf("]") + 1 : 0);
+  const bracket = pattern.indexOf("]");
+  if (pattern.startsWith("[") && bracket < 0) throw where.error("bad-address", start, "a bracket that does not close");
+  const colon = pattern.indexOf(":", pattern.startsWith("[") ? bracket : 0);
+  // `tor` takes an address without ports for all of its ports, but not so `private`.
+  if (colon < 0 && pattern === "private") throw where.error("bad-ports", start + pattern.length, "expected ports");
   const host = colon < 0 ? pattern : pattern.slice(0, colon);
   const { low, high } = parsePorts(colon < 0 ? "" : pattern.slice(colon + 1), start + colon + 1, where);
   const networks = parseHost(host, only6, syntax, start, where);
