@@ -114,7 +114,8 @@ export const makeResolverCache = (
               Deferred.doneUnsafe(answer, exit);
             }),
           ),
-          Effect.forkIn(scope),
+          // At once: a scope that closes before the fiber's first turn would leave all who wait without an answer.
+          Effect.forkIn(scope, { startImmediately: true }),
           Effect.andThen(Deferred.await(answer)),
         );
       });

@@ -1,10 +1,9 @@
 import * as dns from "node:dns";
 import { parseIp, reverseName } from "@allium/cell";
-import { Effect, Layer } from "effect";
+import { Data, Effect, FileSystem, Layer, type PlatformError } from "effect";
 import { QUERY_ATTEMPTS, QUERY_TIMEOUT_MILLIS } from "./limits.ts";
+import { nameServersOf } from "./resolv-conf.ts";
 import { ResolveError, Resolver } from "./resolver.ts";
-
-export { nameServersOf } from "./resolv-conf.ts";
 
 /** Which name servers are asked, and how patiently. */
 export interface NodeResolverOptions {
@@ -17,6 +16,17 @@ export interface NodeResolverOptions {
   readonly timeoutMillis?: number;
   /** How often each is asked. @default QUERY_ATTEMPTS */
   readonly attempts?: number;
+}
+
+/** The file that should name the name servers cannot be read, or names none. */
+export class NameServersError extends Data.TaggedError("NameServersError")<{
+  readonly path: string;
+  /** Absent if the file could be read. */
+  readonly cause?: PlatformError.PlatformError;
+}> {
+  override get message(): string {
+    return this.cause === undefined ? `${this.path} names no name server` : this.cause.message;
+  }
 }
 
 /** What means that there is no such name, or nothing of that type. Anything else may be over the next time. */
@@ -80,3 +90,19 @@ const makeResolver = (options: NodeResolverOptions) =>
 /** The live resolver: c-ares, which asks the name servers itself, without the platform's threads. */
 export const layer = (options: NodeResolverOptions = {}): Layer.Layer<Resolver> =>
   Layer.effect(Resolver, makeResolver(options));
+
+/** {@link layer} with the name servers of a file in the format of resolv.conf(5), which is read once. */
+export const layerResolvConf = (
+  path: string,
+  options: Omit<NodeResolverOptions, "nameServers"> = {},
+): Layer.Layer<Resolver, NameServersError, FileSystem.FileSystem> =>
+  Layer.effect(
+    Resolver,
+    Effect.gen(function* () {
+      const fs = yield* FileSystem.FileSystem;
+      const text = yield* fs.readFileString(path).pipe(Effect.mapError((cause) => new NameServersError({ path, cause })));
+      const nameServers = nameServersOf(text);
+      if (nameServers.length === 0) return yield* new NameServersError({ path });
+      return yield* makeResolver({ ...options, nameServers });
+    }),
+  );

@@ -1,0 +1,44 @@
+import { CELL_BODY_LEN } from "@allium/cell";
+import type { ChannelConfig } from "@allium/channel";
+
+/** A parameter's raw value in the consensus, or `undefined`. */
+type Param = (name: string) => number | undefined;
+
+const read = (param: Param, name: string, fallback: number, low: number, high: number): number =>
+  Math.min(Math.max(param(name) ?? fallback, low), high);
+
+// The consensus parameters that channels and circuits of a relay follow (param-spec, padding-spec).
+//
+// | parameter | default | range | for |
+// | --- | --- | --- | --- |
+// | nf_ito_low, nf_ito_high | 1500, 9500 ms | 0 to 60000 | channel padding |
+// | nf_pad_relays | 0 | 0, 1 | padding between relays |
+// | nf_pad_before_usage | 1 | 0, 1 | padding before a channel is used |
+// | nf_conntimeout_relays | 3600 s | 60 to 604800 | channels without circuits |
+// | circ_max_cell_queue_size | 50000 cells | 1000 to 2^31 - 1 | a circuit's inbox |
+
+/** What channels follow. Asked anew each time: a new consensus may say something else. */
+export const channelParams = (param: Param): Pick<ChannelConfig, "padding" | "idleTimeoutMillis" | "inboxLimitBytes"> => ({
+  padding: () => {
+    const lowMillis = read(param, "nf_ito_low", 1_500, 0, 60_000);
+    return {
+      lowMillis,
+      highMillis: read(param, "nf_ito_high", 9_500, lowMillis, 60_000),
+      padRelays: read(param, "nf_pad_relays", 0, 0, 1) === 1,
+      padBeforeUsage: read(param, "nf_pad_before_usage", 1, 0, 1) === 1,
+    };
+  },
+  idleTimeoutMillis: () => read(param, "nf_conntimeout_relays", 3_600, 60, 604_800) * 1000,
+  inboxLimitBytes: () => read(param, "circ_max_cell_queue_size", 50_000, 1_000, 0x7fff_ffff) * CELL_BODY_LEN,
+});
+
+/** When idle circuits are closed. */
+export interface CircuitParams {
+  /** A circuit that was never extended and has no streams is closed when it is this old, in milliseconds. */
+  readonly idleOneHopMillis: number;
+  /** How often they are looked at, in milliseconds. */
+  readonly sweepMillis: number;
+}
+
+/** As `tor`: IDLE_ONE_HOP_CIRC_TIMEOUT and the period of its housekeeping. */
+export const circuitParams: CircuitParams = { idleOneHopMillis: 3_600_000, sweepMillis: 60_000 };

@@ -1,0 +1,245 @@
+import {
+  type ChannelConfig,
+  ChannelManager,
+  type Entropy,
+  layerChannelManager,
+  type Transport,
+  type TransportError,
+} from "@allium/channel";
+import {
+  congestionParams,
+  flowParams,
+  layerRelayCircuits,
+  layerSingle,
+  meaningOf,
+  RelayCircuits,
+  type StreamOpeners,
+} from "@allium/circuit";
+import {
+  DirectoryReactor,
+  DirectoryServer,
+  DirectoryView,
+  layerDirectory,
+  layerDirectoryServer,
+} from "@allium/directory";
+import { Supervisor, type SupervisorClosed, TaskPolicy, type TaskNameTaken } from "@allium/kernel";
+import { ExitPolicy, type PolicyError } from "@allium/netdoc";
+import { Clock, Context, Data, Effect, FileSystem, Layer, type Path, type Scope } from "effect";
+import { defaultExit, type RelayConfig } from "./config.ts";
+import { layer as layerDescriptor } from "./descriptor.ts";
+import { layerExit, NodeResolver } from "./exit/index.ts";
+import { fingerprintLine, handshakeServerKeys, KeyStore, type KeyStoreError, layerKeyStore, publicIdentity } from "./keys/index.ts";
+import { keepCertificates, makeCurrentLinkIdentity } from "./link-identity.ts";
+import { networkAddresses } from "./network-addresses.ts";
+import { channelParams, circuitParams } from "./params.ts";
+import { expireIdleCircuits, heartbeat } from "./tasks.ts";
+import { measureTraffic, TrafficMeter } from "./traffic.ts";
+
+/** What the operator wrote cannot be run with. */
+export class RelayConfigError extends Data.TaggedError("RelayConfigError")<{
+  readonly key: string;
+  readonly detail: string;
+}> {
+  override get message(): string {
+    return `${this.key}: ${this.detail}`;
+  }
+}
+
+/** A task without which the relay is none has ended. */
+export class RelayFailed extends Data.TaggedError("RelayFailed")<{ readonly task: string; readonly cause: unknown }> {
+  override get message(): string {
+    return `the task "${this.task}" has failed`;
+  }
+}
+
+/** Why a relay did not start, or ended by itself. */
+export type RelayError = RelayConfigError | RelayFailed | KeyStoreError | TransportError;
+
+/** What a running relay shows of itself. */
+export interface RunningRelay {
+  readonly fingerprint: string;
+  /** Where it listens. */
+  readonly endpoint: { readonly host: string; readonly port: number };
+  readonly channels: ChannelManager["Service"];
+  readonly circuits: RelayCircuits["Service"];
+  readonly directory: DirectoryView["Service"];
+  readonly traffic: TrafficMeter;
+  /** Waits until a task without which the relay is none has ended. */
+  readonly failed: Effect.Effect<never, RelayFailed>;
+}
+
+/** What a relay needs of the machine. */
+export type RelayPlatform = Transport | Entropy | FileSystem.FileSystem | Path.Path;
+
+const readPolicy = (config: RelayConfig): Effect.Effect<ExitPolicy, RelayConfigError> =>
+  Effect.try({
+    try: () =>
+      config.exit.enabled
+        ? ExitPolicy.ofOptions({
+            rules: config.exit.policy,
+            ipv6: config.exit.ipv6,
+            rejectPrivate: config.exit.rejectPrivate,
+            ownAddresses: [config.advertised.host, config.orPort.host],
+          })
+        : ExitPolicy.rejectAll,
+    catch: (cause) => new RelayConfigError({ key: "exit.policy", detail: (cause as PolicyError).message }),
+  });
+
+/** Whom to ask for names: those that the configuration lists, or those of its resolv.conf; else the system's. */
+const resolverLayer = ({ exit }: RelayConfig) => {
+  if (exit.nameServers.length > 0) return NodeResolver.layer({ nameServers: exit.nameServers });
+  if (!exit.enabled || exit.resolvConf === defaultExit.resolvConf) return NodeResolver.layer();
+  return NodeResolver.layerResolvConf(exit.resolvConf).pipe(
+    Layer.catchTag("NameServersError", (error) =>
+      Layer.effectContext(Effect.fail(new RelayConfigError({ key: "exit.resolv_conf", detail: error.message }))),
+    ),
+  );
+};
+
+const formatAddress = ({ host, port }: { readonly host: string; readonly port: number }): string =>
+  host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`;
+
+/**
+ * Starts a relay; it runs until the scope closes. Composition only: keys, directory, exit, channels and circuits are layers,
+ * and what has to be done in the background is a supervised task.
+ */
+export const startRelay = (config: RelayConfig): Effect.Effect<RunningRelay, RelayError, RelayPlatform | Scope.Scope> =>
+  Effect.gen(function* () {
+    const { authorities } = config;
+    const policy = yield* readPolicy(config);
+    const startedAt = yield* Clock.currentTimeMillis;
+    const traffic = new TrafficMeter(startedAt);
+
+    const keys = yield* Layer.build(
+      layerKeyStore({ dataDir: config.dataDir, owner: process.getuid?.() }),
+    );
+    const store = Context.get(keys, KeyStore);
+    const linkIdentity = yield* Effect.provideContext(makeCurrentLinkIdentity, keys);
+
+    const directoryContext = yield* Layer.build(
+      layerDirectoryServer({}).pipe(
+        Layer.provideMerge(
+          layerDirectory({ authorities, dataDirectory: config.dataDir, testNetwork: config.testNetwork }),
+        ),
+      ),
+    );
+    const view = Context.get(directoryContext, DirectoryView);
+    const directory = Context.get(directoryContext, DirectoryReactor);
+    const directoryServer = Context.get(directoryContext, DirectoryServer);
+    const param = (name: string) => view.current().params.raw(name);
+
+    const openers: Layer.Layer<StreamOpeners, RelayConfigError, Transport | Entropy | FileSystem.FileSystem> = layerExit({
+      policy: () => policy,
+      ipv6: config.exit.ipv6,
+      isNetworkAddress: networkAddresses(authorities, view.current),
+      beginDirectory: Effect.suspend(() => directoryServer.open()),
+    }).pipe(
+      Layer.provide(resolverLayer(config)),
+    );
+    const channelConfig: ChannelConfig = {
+      maxTrain: config.limits.maxTrain,
+      ...channelParams(param),
+    };
+    const core = yield* Layer.build(
+      layerRelayCircuits({
+        keys: () => handshakeServerKeys(store.current()),
+        congestion: () => congestionParams(param, "exit"),
+        extendPolicy: () => ({
+          self: linkIdentity.current().peer,
+          addressAllowed: (host) => config.testNetwork || publicAddresses.permits(host, 443),
+        }),
+        limits: {
+          maxTrain: config.limits.maxTrain,
+          maxStreams: config.limits.maxStreamsPerCircuit,
+          streamBufferBytes: config.limits.streamBufferBytes,
+        },
+        onEnd: (circuit, end) => {
+          if (meaningOf(end.cause).level === "error") log(Effect.logError(`${circuit.name} ended by a defect`, end.cause));
+        },
+      }).pipe(
+        Layer.provide(layerSingle({ role: "exit", flowParams: () => flowParams(param) })),
+        Layer.provide(openers),
+        Layer.provideMerge(
+          layerChannelManager({
+            ...channelConfig,
+            local: () => ({ identity: linkIdentity.current(), addresses: [config.advertised.host] }),
+            maxPerAddress: config.limits.maxConnectionsPerAddress,
+            observer: {
+              onEnd: (channel) => traffic.forget(channel),
+            },
+          }),
+        ),
+      ),
+    );
+    const channels = Context.get(core, ChannelManager);
+    const circuits = Context.get(core, RelayCircuits);
+    const context = yield* Effect.context<never>();
+    const log = (effect: Effect.Effect<void>): void => {
+      Effect.runForkWith(context)(effect);
+    };
+
+    const listener = yield* channels.listen(config.orPort);
+    const identity = publicIdentity(store.current());
+    const fingerprint = fingerprintLine(config.nickname, identity);
+    yield* Effect.logInfo(`listening on ${formatAddress(listener.endpoint)} as ${fingerprint}`);
+
+    const descriptor = layerDescriptor(config, { policy, traffic, startedAt, system: systemName() });
+    const descriptorContext = yield* Layer.build(descriptor.pipe(Layer.provide(Layer.succeedContext(keys))));
+    const supervisor = yield* Supervisor.make({ name: "relay" });
+    const tasks = {
+      traffic: { name: "traffic", run: measureTraffic(traffic, channels.channels) },
+      idle: { name: "idle circuits", run: expireIdleCircuits(circuits, circuitParams) },
+      heartbeat: { name: "heartbeat", run: heartbeat({ circuits, channels, traffic, startedAt }) },
+      certificates: {
+        name: "certificates",
+        run: keepCertificates(linkIdentity, listener, directory.publish("the signing key has changed")).pipe(
+          Effect.provideContext(keys),
+        ),
+      },
+    };
+    yield* startTasks(
+      Effect.gen(function* () {
+        yield* supervisor.start(directory.fetcher, TaskPolicy.restart());
+        yield* supervisor.start(
+          { ...directory.publisher, run: Effect.provideContext(directory.publisher.run, descriptorContext) },
+          TaskPolicy.restart(),
+        );
+        yield* supervisor.start(tasks.traffic, TaskPolicy.restart());
+        yield* supervisor.start(tasks.idle, TaskPolicy.restart());
+        yield* supervisor.start(tasks.heartbeat, TaskPolicy.restart());
+        yield* supervisor.start(tasks.certificates, TaskPolicy.restart());
+      }),
+    );
+    yield* directory.publish("the relay has started");
+
+    const failed = Effect.flatMap(supervisor.ended, ({ cause }) =>
+      cause._tag === "TaskFailed"
+        ? Effect.fail(new RelayFailed({ task: cause.task, cause: cause.exit }))
+        : Effect.never,
+    );
+    return {
+      fingerprint,
+      endpoint: listener.endpoint,
+      channels,
+      circuits,
+      directory: view,
+      traffic,
+      failed,
+    };
+  });
+
+/** Runs a relay until it is interrupted, or fails. */
+export const runRelay = (config: RelayConfig): Effect.Effect<never, RelayError, RelayPlatform> =>
+  Effect.scoped(Effect.flatMap(startRelay(config), (relay) => relay.failed));
+
+/** The supervisor was made a moment ago: neither of these can be. */
+const startTasks = <A>(start: Effect.Effect<A, SupervisorClosed | TaskNameTaken>): Effect.Effect<A> =>
+  Effect.catch(start, (error) => Effect.die(new Error(`task not started: ${error._tag}`)));
+
+/** Circuits are extended to these only, outside of test networks. */
+const publicAddresses = ExitPolicy.ofOptions({ rules: ["accept *:*"], ipv6: true, rejectPrivate: true });
+
+const systemName = (): string => {
+  const { platform } = process;
+  return platform.charAt(0).toUpperCase() + platform.slice(1);
+};
