@@ -20,6 +20,7 @@ class PairEnd implements Connection {
   private readonly held: Array<Buffer> = [];
   private heldBytes = 0;
   private finishing = false;
+  private destroyed = false;
   private listener: () => void = noListener;
   private readonly limit: number;
 
@@ -29,7 +30,7 @@ class PairEnd implements Connection {
 
   get pending(): number {
     // What the other end has not read yet has not left: so the writer sees how slow its reader is.
-    return this.heldBytes + (this.other?.readable ?? 0);
+    return this.status === "closed" ? 0 : this.heldBytes + (this.other?.readable ?? 0);
   }
 
   onChange(listener: () => void): void {
@@ -52,7 +53,8 @@ class PairEnd implements Connection {
 
   write(bytes: Buffer): void {
     if (this.status === "closed" || this.finishing || bytes.length === 0) return;
-    this.held.push(bytes);
+    // A copy: the writer may use its buffer again as soon as the other end has read, and the reader may keep what it read.
+    this.held.push(Buffer.from(bytes));
     this.heldBytes += bytes.length;
     this.pump();
   }
@@ -63,18 +65,28 @@ class PairEnd implements Connection {
   }
 
   destroy(): void {
-    if (this.status === "closed" && this.listener === noListener) return;
+    if (this.destroyed) return;
+    this.destroyed = true;
     this.status = "closed";
     this.listener = noListener;
     this.chunks.length = 0;
+    this.head = 0;
+    this.drop();
+    this.readable = 0;
+    this.other?.lose();
+  }
+
+  /** The other end is gone; what it had sent can still be read. */
+  private lose(): void {
+    if (this.status === "closed") return;
+    this.status = "closed";
+    this.drop();
+    this.listener();
+  }
+
+  private drop(): void {
     this.held.length = 0;
     this.heldBytes = 0;
-    this.readable = 0;
-    const { other } = this;
-    if (other !== undefined && other.status !== "closed") {
-      other.status = "closed";
-      other.listener();
-    }
   }
 
   /** Moves what fits to the other end, and the end after it. */
@@ -93,13 +105,18 @@ class PairEnd implements Connection {
       other.status = "ended";
       moved = true;
     }
+    if (this.status === "ended" && other.status === "ended") {
+      this.status = "closed";
+      other.status = "closed";
+      this.listener();
+    }
     if (moved) other.listener();
   }
 }
 
 /**
  * Two connections that lead to each other within the process: an application and its stream, a directory server and the
- * stream that asks it. Bounded as a socket is; bytes are passed on, not copied, so a writer must not touch them again.
+ * stream that asks it. Bounded as a socket is, in bytes that wait to be read at one end.
  */
 export const connectionPair = (
   readBufferBytes: number = DEFAULT_READ_BUFFER_BYTES,

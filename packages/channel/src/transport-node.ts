@@ -1,147 +1,25 @@
-import { createHash } from "node:crypto";
 import * as net from "node:net";
 import * as tls from "node:tls";
 import { Effect, Layer } from "effect";
+import { endpointOf, NodeConnection, toTransportError } from "./node-connection.ts";
+import { TLS_HANDSHAKE_TIMEOUT_MILLIS } from "./timeouts.ts";
 import {
   type Connection,
+  DEFAULT_MAX_CONNECTIONS,
   DEFAULT_READ_BUFFER_BYTES,
-  type Endpoint,
   type ListenOptions,
-  type TlsBinding,
+  type TlsServerIdentity,
   Transport,
   TransportError,
-  type TransportErrorKind,
 } from "./transport.ts";
-
-const KINDS: Readonly<Record<string, TransportErrorKind>> = {
-  ECONNREFUSED: "refused",
-  EHOSTUNREACH: "unreachable",
-  ENETUNREACH: "unreachable",
-  EADDRNOTAVAIL: "unreachable",
-  EINVAL: "unreachable",
-  EACCES: "unreachable",
-  EPERM: "unreachable",
-  ETIMEDOUT: "timeout",
-  ECONNRESET: "reset",
-  EPIPE: "reset",
-  ECONNABORTED: "reset",
-  EADDRINUSE: "addressInUse",
-  EMFILE: "resourceLimit",
-  ENFILE: "resourceLimit",
-  ENOBUFS: "resourceLimit",
-  ENOMEM: "resourceLimit",
-};
-
-const toTransportError = (cause: unknown, endpoint: Endpoint): TransportError => {
-  const code = String((cause as NodeJS.ErrnoException | undefined)?.code ?? "UNKNOWN");
-  const kind = KINDS[code] ?? (code.startsWith("ERR_SSL") || code.startsWith("ERR_TLS") ? "tls" : "other");
-  return new TransportError({ kind, code, endpoint });
-};
-
-const sha256 = (bytes: Uint8Array): Buffer => createHash("sha256").update(bytes).digest();
-
-const tlsBinding = (socket: tls.TLSSocket): TlsBinding => {
-  const peer = socket.getPeerX509Certificate();
-  const own = socket.getX509Certificate();
-  return {
-    peerCertificateDigest: peer && sha256(peer.raw),
-    ownCertificateDigest: own && sha256(own.raw),
-    exporter: (label, context, length) => socket.exportKeyingMaterial(length, label, context),
-  };
-};
-
-const noListener = () => {};
-
-/** One socket, plain or TLS, behind the polled contract. */
-class NodeConnection implements Connection {
-  readonly remote: Endpoint;
-  readonly local: Endpoint;
-  readonly tls: TlsBinding | undefined;
-  status: "open" | "ended" | "closed" = "open";
-  failure: TransportError | undefined = undefined;
-  readable = 0;
-  private readonly socket: net.Socket;
-  private readonly limit: number;
-  private chunks: Array<Buffer> = [];
-  private head = 0;
-  private paused = false;
-  private listener: () => void = noListener;
-  private readonly written = () => this.listener();
-
-  constructor(socket: net.Socket, limit: number) {
-    this.socket = socket;
-    this.limit = limit;
-    this.remote = { host: socket.remoteAddress ?? "", port: socket.remotePort ?? 0 };
-    this.local = { host: socket.localAddress ?? "", port: socket.localPort ?? 0 };
-    this.tls = socket instanceof tls.TLSSocket ? tlsBinding(socket) : undefined;
-    socket.setNoDelay(true);
-    socket.on("data", (chunk: Buffer) => {
-      this.chunks.push(chunk);
-      this.readable += chunk.length;
-      if (this.readable >= this.limit && !this.paused) {
-        this.paused = true;
-        socket.pause();
-      }
-      this.listener();
-    });
-    socket.on("end", () => {
-      if (this.status === "open") this.status = "ended";
-      this.listener();
-    });
-    socket.on("error", (cause) => {
-      this.failure ??= toTransportError(cause, this.remote);
-    });
-    socket.on("close", () => {
-      this.status = "closed";
-      this.listener();
-    });
-  }
-
-  get pending(): number {
-    return this.socket.writableLength;
-  }
-
-  onChange(listener: () => void): void {
-    this.listener = listener;
-  }
-
-  read(): Buffer | undefined {
-    if (this.head === this.chunks.length) return undefined;
-    const chunk = this.chunks[this.head] as Buffer;
-    this.head++;
-    this.readable -= chunk.length;
-    if (this.head === this.chunks.length) {
-      this.chunks.length = 0;
-      this.head = 0;
-    }
-    if (this.paused && this.readable < this.limit / 2) {
-      this.paused = false;
-      this.socket.resume();
-    }
-    return chunk;
-  }
-
-  write(bytes: Buffer): void {
-    if (this.status === "closed" || this.socket.destroyed || this.socket.writableEnded) return;
-    this.socket.write(bytes, this.written);
-  }
-
-  end(): void {
-    if (!this.socket.writableEnded) this.socket.end();
-  }
-
-  destroy(): void {
-    this.status = "closed";
-    this.listener = noListener;
-    this.chunks = [];
-    this.head = 0;
-    this.readable = 0;
-    this.socket.destroy();
-  }
-}
 
 const connect: Transport["Service"]["connect"] = (endpoint, options) =>
   Effect.callback<Connection, TransportError>((resume) => {
+    if (net.isIP(endpoint.host) === 0) {
+      // The platform would look the name up, and names are the business of a resolver.
+      resume(Effect.fail(new TransportError({ kind: "unreachable", code: "NOT_AN_ADDRESS", endpoint })));
+      return;
+    }
     const limit = options.readBufferBytes ?? DEFAULT_READ_BUFFER_BYTES;
     const target: net.TcpNetConnectOpts = {
       host: endpoint.host,
@@ -152,17 +30,17 @@ const connect: Transport["Service"]["connect"] = (endpoint, options) =>
     // Tor proves identities in its own handshake above TLS (tor-spec, "Negotiating and initializing connections"), so
     // the certificate is not checked here; its digest is what that handshake is bound to.
     const socket = options.tls
-      ? tls.connect({ ...target, rejectUnauthorized: false, minVersion: "TLSv1.2" })
+      ? tls.connect({ ...target, rejectUnauthorized: false, minVersion: MIN_TLS_VERSION })
       : net.connect(target);
     const fail = (cause: unknown) => {
       socket.destroy();
       resume(Effect.fail(toTransportError(cause, endpoint)));
     };
     const closed = () => fail({ code: "ECONNRESET" });
-    socket.once("error", fail);
+    // Not `once`, and never taken off: what fails on a socket that is being given up must find somebody.
+    socket.on("error", fail);
     socket.once("close", closed);
     socket.once(options.tls ? "secureConnect" : "connect", () => {
-      socket.off("error", fail);
       socket.off("close", closed);
       resume(Effect.succeed(new NodeConnection(socket, limit)));
     });
@@ -172,64 +50,109 @@ const connect: Transport["Service"]["connect"] = (endpoint, options) =>
     });
   });
 
-const openServer = (options: ListenOptions): net.Server => {
-  const limit = options.readBufferBytes ?? DEFAULT_READ_BUFFER_BYTES;
-  const accept = (socket: net.Socket) => options.onConnection(new NodeConnection(socket, limit));
-  const server =
-    options.tls === undefined
-      ? net.createServer({ allowHalfOpen: true }, accept)
-      : tls.createServer(
-          {
-            key: options.tls.keyPem,
-            cert: options.tls.certificatePem,
-            minVersion: "TLSv1.2",
-            allowHalfOpen: true,
-            handshakeTimeout: TLS_HANDSHAKE_TIMEOUT_MILLIS,
-          },
-          accept,
-        );
-  server.maxConnections = options.maxConnections ?? DEFAULT_MAX_CONNECTIONS;
-  // A client that fails its TLS handshake concerns nobody but itself.
-  server.on("tlsClientError", (_cause: Error, socket: tls.TLSSocket) => socket.destroy());
-  return server;
-};
+const secureContext = (identity: TlsServerIdentity) => ({
+  key: identity.keyPem,
+  cert: identity.certificatePem,
+  minVersion: MIN_TLS_VERSION,
+});
+
+/**
+ * A listening socket. It accepts, asks `admit`, and lets a TLS server without a socket of its own do the handshakes: so an
+ * address can be refused before it costs anything.
+ */
+class Server {
+  private readonly options: ListenOptions;
+  private readonly server: net.Server;
+  private readonly handshakes: tls.Server | undefined;
+  /** Sockets whose TLS handshake is under way, by their far end. */
+  private readonly waiting = new Map<string, net.Socket>();
+
+  constructor(options: ListenOptions) {
+    this.options = options;
+    this.server = net.createServer({ allowHalfOpen: true }, (socket) => this.onSocket(socket));
+    this.server.maxConnections = options.maxConnections ?? DEFAULT_MAX_CONNECTIONS;
+    // A failed `accept` concerns one connection; without a listener it would end the process.
+    this.server.on("error", () => {});
+    if (options.tls === undefined) return;
+    this.handshakes = tls.createServer({
+      ...secureContext(options.tls),
+      allowHalfOpen: true,
+      handshakeTimeout: TLS_HANDSHAKE_TIMEOUT_MILLIS,
+    });
+    this.handshakes.on("secureConnection", (socket) => {
+      const { host, port } = endpointOf(socket.remoteAddress, socket.remotePort);
+      this.waiting.delete(`${host} ${port}`);
+      this.hand(socket);
+    });
+    // A client that fails its TLS handshake concerns nobody but itself.
+    this.handshakes.on("tlsClientError", (_cause: Error, socket: tls.TLSSocket) => socket.destroy());
+  }
+
+  open(host: string, port: number): Effect.Effect<net.AddressInfo, TransportError> {
+    return Effect.callback<net.AddressInfo, TransportError>((resume) => {
+      const { server } = this;
+      const refused = (cause: Error) => resume(Effect.fail(toTransportError(cause, { host, port })));
+      server.once("error", refused);
+      server.listen({ host, port }, () => {
+        server.off("error", refused);
+        resume(Effect.succeed(server.address() as net.AddressInfo));
+      });
+      return Effect.sync(() => server.close());
+    });
+  }
+
+  setIdentity(identity: TlsServerIdentity): void {
+    this.handshakes?.setSecureContext(secureContext(identity));
+  }
+
+  /** Frees the port at once. Connections that were handed over belong to somebody else by now. */
+  close(): void {
+    this.server.close();
+    for (const socket of this.waiting.values()) socket.destroy();
+  }
+
+  private onSocket(socket: net.Socket): void {
+    const remote = endpointOf(socket.remoteAddress, socket.remotePort);
+    // `destroyed`: gone again before it was accepted.
+    if (socket.destroyed || this.options.admit?.(remote) === false) {
+      socket.on("error", () => {});
+      socket.destroy();
+      return;
+    }
+    if (this.handshakes === undefined) {
+      this.hand(socket);
+      return;
+    }
+    const key = `${remote.host} ${remote.port}`;
+    this.waiting.set(key, socket);
+    socket.once("close", () => {
+      if (this.waiting.get(key) !== socket) return;
+      this.waiting.delete(key);
+      this.options.onFailed?.(remote);
+    });
+    this.handshakes.emit("connection", socket);
+  }
+
+  private hand(socket: net.Socket): void {
+    this.options.onConnection(new NodeConnection(socket, this.options.readBufferBytes ?? DEFAULT_READ_BUFFER_BYTES));
+  }
+}
 
 const listen: Transport["Service"]["listen"] = (endpoint, options) =>
   Effect.acquireRelease(
-    Effect.callback<{ readonly server: net.Server; readonly sockets: Set<net.Socket> }, TransportError>((resume) => {
-      const server = openServer(options);
-      const sockets = new Set<net.Socket>();
-      server.on("connection", (socket) => {
-        sockets.add(socket);
-        socket.once("close", () => sockets.delete(socket));
-      });
-      server.once("error", (cause) => resume(Effect.fail(toTransportError(cause, endpoint))));
-      server.listen({ host: endpoint.host, port: endpoint.port }, () => resume(Effect.succeed({ server, sockets })));
-      return Effect.sync(() => server.close());
+    Effect.suspend(() => {
+      const server = new Server(options);
+      return Effect.map(server.open(endpoint.host, endpoint.port), (address) => ({ server, address }));
     }),
-    ({ server, sockets }) =>
-      Effect.callback<void>((resume) => {
-        server.close(() => resume(Effect.void));
-        for (const socket of sockets) socket.destroy();
-      }),
+    ({ server }) => Effect.sync(() => server.close()),
   ).pipe(
-    Effect.map(({ server }) => {
-      const address = server.address() as net.AddressInfo;
-      return {
-        endpoint: { host: address.address, port: address.port },
-        setIdentity: (identity) => {
-          if (server instanceof tls.Server) {
-            server.setSecureContext({ key: identity.keyPem, cert: identity.certificatePem, minVersion: "TLSv1.2" });
-          }
-        },
-      };
-    }),
+    Effect.map(({ server, address }) => ({
+      endpoint: { host: address.address, port: address.port },
+      setIdentity: (identity: TlsServerIdentity) => server.setIdentity(identity),
+    })),
   );
 
 /** The live transport: the platform's sockets and its TLS. */
 export const layer: Layer.Layer<Transport> = Layer.succeed(Transport, Transport.of({ connect, listen }));
 
-/** A TLS handshake that takes longer is given up. */
-const TLS_HANDSHAKE_TIMEOUT_MILLIS = 20_000;
-
-const DEFAULT_MAX_CONNECTIONS = 10_000;
+const MIN_TLS_VERSION = "TLSv1.2" as const;

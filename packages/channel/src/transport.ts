@@ -39,7 +39,10 @@ export interface TlsBinding {
   readonly peerCertificateDigest: Buffer | undefined;
   /** SHA-256 of the DER certificate that this side presented; absent on a TLS client. */
   readonly ownCertificateDigest: Buffer | undefined;
-  /** RFC 5705 keying material of this session. */
+  /**
+   * RFC 5705 keying material of this session.
+   * @throws TransportError once the connection is closed
+   */
   readonly exporter: (label: string, context: Buffer, length: number) => Buffer;
 }
 
@@ -58,17 +61,20 @@ export interface Connection {
   readonly failure: TransportError | undefined;
   /** Bytes received and not yet read. Above the bound given at creation the transport stops reading the socket. */
   readonly readable: number;
-  /** Bytes written and not yet accepted by the operating system. */
+  /** Bytes written and not yet accepted by the operating system; 0 once closed. */
   readonly pending: number;
   /** Sets the one listener; it runs on every change: bytes arrived, written bytes left, end, close. It must not block. */
   readonly onChange: (listener: () => void) => void;
-  /** The next bytes that arrived, as the transport delivered them, or `undefined` if there are none now. */
+  /**
+   * The next bytes that arrived, as the transport delivered them, or `undefined` if there are none now. They are the
+   * reader's from then on. What arrived before the end or a close can still be read after it, but not after `destroy`.
+   */
   readonly read: () => Buffer | undefined;
   /** Queues bytes. Never fails: a broken connection shows in `status`. The buffer must stay unchanged until `pending` is 0. */
   readonly write: (bytes: Buffer) => void;
-  /** Sends what is pending, then says that no more comes. */
+  /** Sends what is pending, then says that no more comes. When both sides have, the connection closes. */
   readonly end: () => void;
-  /** Closes at once, dropping what is pending. Safe to call again. */
+  /** Closes at once, dropping what is pending and what is unread; the listener is not called any more. Safe to call again. */
   readonly destroy: () => void;
 }
 
@@ -91,13 +97,23 @@ export interface ConnectOptions {
 export interface ListenOptions {
   readonly tls?: TlsServerIdentity;
   readonly readBufferBytes?: number;
-  /** Called for each connection, after its TLS handshake where there is one. It must not block. */
+  /**
+   * Asked for each connection as it is accepted, before TLS, with its far end; false refuses it. One that is admitted ends in
+   * `onConnection`, or in `onFailed` if its TLS handshake fails. It must not block. @default all are admitted
+   */
+  readonly admit?: (remote: Endpoint) => boolean;
+  /** An admitted connection was lost in its TLS handshake. It must not block. */
+  readonly onFailed?: (remote: Endpoint) => void;
+  /**
+   * Called for each connection, after its TLS handshake where there is one: from then on it is the callee's, to destroy
+   * too, also after the listener closed. It must not block.
+   */
   readonly onConnection: (connection: Connection) => void;
   /** Most TLS handshakes under way and connections open at once; more are refused at accept. @default 10000 */
   readonly maxConnections?: number;
 }
 
-/** A listening socket; it closes with the scope that made it. */
+/** A listening socket. Its port is free again when the scope that made it closes; accepted connections stay as they are. */
 export interface Listener {
   /** The bound address, with the port that the platform chose if 0 was asked for. */
   readonly endpoint: Endpoint;
@@ -109,7 +125,7 @@ export interface Listener {
 export class Transport extends Context.Service<
   Transport,
   {
-    /** Opens a connection; interruption gives the attempt up. The caller owns the connection and must destroy it. */
+    /** Opens a connection; interruption gives the attempt up. The connection is the caller's, to destroy too. */
     readonly connect: (endpoint: Endpoint, options: ConnectOptions) => Effect.Effect<Connection, TransportError>;
     /** Accepts connections until the scope closes. */
     readonly listen: (
@@ -118,6 +134,9 @@ export class Transport extends Context.Service<
     ) => Effect.Effect<Listener, TransportError, Scope.Scope>;
   }
 >()("allium/channel/Transport") {}
+
+/** Most connections of one listener, TLS handshakes under way included. */
+export const DEFAULT_MAX_CONNECTIONS = 10_000;
 
 /** Bytes that may wait unread on a connection before the transport stops reading its socket. */
 export const DEFAULT_READ_BUFFER_BYTES = 128 * 1024;

@@ -1,0 +1,160 @@
+import { createHash } from "node:crypto";
+import type { Socket } from "node:net";
+import { TLSSocket } from "node:tls";
+import {
+  type Connection,
+  type Endpoint,
+  type TlsBinding,
+  TransportError,
+  type TransportErrorKind,
+} from "./transport.ts";
+
+const KINDS: Readonly<Record<string, TransportErrorKind>> = {
+  ECONNREFUSED: "refused",
+  EHOSTUNREACH: "unreachable",
+  ENETUNREACH: "unreachable",
+  EADDRNOTAVAIL: "unreachable",
+  EAFNOSUPPORT: "unreachable",
+  EINVAL: "unreachable",
+  EACCES: "unreachable",
+  EPERM: "unreachable",
+  ETIMEDOUT: "timeout",
+  ECONNRESET: "reset",
+  EPIPE: "reset",
+  ECONNABORTED: "reset",
+  EADDRINUSE: "addressInUse",
+  EMFILE: "resourceLimit",
+  ENFILE: "resourceLimit",
+  ENOBUFS: "resourceLimit",
+  ENOMEM: "resourceLimit",
+};
+
+/** What a platform error means, by its code. */
+export const toTransportError = (cause: unknown, endpoint: Endpoint): TransportError => {
+  const code = String((cause as NodeJS.ErrnoException | undefined)?.code ?? "UNKNOWN");
+  const kind = KINDS[code] ?? (code.startsWith("ERR_SSL") || code.startsWith("ERR_TLS") ? "tls" : "other");
+  return new TransportError({ kind, code, endpoint });
+};
+
+/** An endpoint as the platform gives it. An IPv4 address that a dual-stack socket wraps in IPv6 is unwrapped. */
+export const endpointOf = (host: string | undefined, port: number | undefined): Endpoint => ({
+  host: host?.startsWith(MAPPED) === true ? host.slice(MAPPED.length) : (host ?? ""),
+  port: port ?? 0,
+});
+
+const sha256 = (bytes: Uint8Array): Buffer => createHash("sha256").update(bytes).digest();
+
+const tlsBinding = (socket: TLSSocket, remote: Endpoint): TlsBinding => {
+  const peer = socket.getPeerX509Certificate();
+  const own = socket.getX509Certificate();
+  return {
+    peerCertificateDigest: peer && sha256(peer.raw),
+    ownCertificateDigest: own && sha256(own.raw),
+    exporter: (label, context, length) => {
+      try {
+        return socket.exportKeyingMaterial(length, label, context);
+      } catch {
+        // The session is gone with its socket, while bytes that it brought may still be worked on.
+        throw new TransportError({ kind: "reset", code: "ECONNRESET", endpoint: remote });
+      }
+    },
+  };
+};
+
+const noListener = () => {};
+
+/** One socket, plain or TLS, behind the polled contract. */
+export class NodeConnection implements Connection {
+  readonly remote: Endpoint;
+  readonly local: Endpoint;
+  readonly tls: TlsBinding | undefined;
+  status: "open" | "ended" | "closed" = "open";
+  failure: TransportError | undefined = undefined;
+  readable = 0;
+  private readonly socket: Socket;
+  private readonly limit: number;
+  private chunks: Array<Buffer> = [];
+  private head = 0;
+  private paused = false;
+  private destroyed = false;
+  private listener: () => void = noListener;
+  private readonly written = () => this.listener();
+
+  /** @param limit bytes that may wait unread before the socket is no longer read */
+  constructor(socket: Socket, limit: number) {
+    this.socket = socket;
+    this.limit = limit;
+    this.remote = endpointOf(socket.remoteAddress, socket.remotePort);
+    this.local = endpointOf(socket.localAddress, socket.localPort);
+    this.tls = socket instanceof TLSSocket ? tlsBinding(socket, this.remote) : undefined;
+    if (socket.destroyed) this.status = "closed";
+    socket.setNoDelay(true);
+    socket.on("data", (chunk: Buffer) => {
+      this.chunks.push(chunk);
+      this.readable += chunk.length;
+      if (this.readable >= this.limit && !this.paused) {
+        this.paused = true;
+        socket.pause();
+      }
+      this.listener();
+    });
+    socket.on("end", () => {
+      if (this.status === "open") this.status = "ended";
+      this.listener();
+    });
+    // Stays for good: an error that comes after the close (TLS has them) must find somebody.
+    socket.on("error", (cause) => {
+      this.failure ??= toTransportError(cause, this.remote);
+    });
+    socket.on("close", () => {
+      this.status = "closed";
+      this.listener();
+    });
+  }
+
+  get pending(): number {
+    return this.status === "closed" ? 0 : this.socket.writableLength;
+  }
+
+  onChange(listener: () => void): void {
+    if (!this.destroyed) this.listener = listener;
+  }
+
+  read(): Buffer | undefined {
+    if (this.head === this.chunks.length) return undefined;
+    const chunk = this.chunks[this.head] as Buffer;
+    this.head++;
+    this.readable -= chunk.length;
+    if (this.head === this.chunks.length) {
+      this.chunks.length = 0;
+      this.head = 0;
+    }
+    if (this.paused && this.readable < this.limit / 2) {
+      this.paused = false;
+      this.socket.resume();
+    }
+    return chunk;
+  }
+
+  write(bytes: Buffer): void {
+    if (bytes.length === 0 || this.status === "closed" || this.socket.destroyed || this.socket.writableEnded) return;
+    this.socket.write(bytes, this.written);
+  }
+
+  end(): void {
+    if (!this.socket.writableEnded && !this.socket.destroyed) this.socket.end();
+  }
+
+  destroy(): void {
+    this.destroyed = true;
+    this.status = "closed";
+    this.listener = noListener;
+    this.chunks.length = 0;
+    this.head = 0;
+    this.readable = 0;
+    this.socket.destroy();
+  }
+}
+
+/** The prefix of an IPv4-mapped IPv6 address (RFC 4291, 2.5.5.2). */
+const MAPPED = "::ffff:";
