@@ -1,1 +1,1 @@
-export {};
+export { command } from "./cli.ts";

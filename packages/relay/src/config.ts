@@ -19,8 +19,6 @@ export interface ExitConfig {
 
 /** Bounds on what peers and clients may make the relay hold. */
 export interface LimitsConfig {
-  /** Open incoming connections, all addresses together. */
-  readonly maxConnections: number;
   /** Incoming connections from one address that have not proved to be a relay's. */
   readonly maxConnectionsPerAddress: number;
   /** Open streams of one circuit. */
@@ -77,7 +75,6 @@ export const defaultExit: ExitConfig = {
 
 /** Bounds for a machine of moderate size. */
 export const defaultLimits: LimitsConfig = {
-  maxConnections: 10_000,
   maxConnectionsPerAddress: 100,
   maxStreamsPerCircuit: 4_096,
   streamBufferBytes: 2 * mebibyte,

@@ -74,7 +74,6 @@ export const loadConfig = Effect.fnUntraced(function* (name: string) {
       resolvConf: inPlace(exit.resolv_conf),
     },
     limits: {
-      maxConnections: limits.max_connections,
       maxConnectionsPerAddress: limits.max_connections_per_address,
       maxStreamsPerCircuit: limits.max_streams_per_circuit,
       streamBufferBytes: limits.stream_buffer,

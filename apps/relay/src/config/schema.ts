@@ -27,7 +27,6 @@ const ExitSchema = Schema.Struct({
 
 /** The table `[limits]`. */
 const LimitsSchema = Schema.Struct({
-  max_connections: withDefault(integer(16, 1_000_000), defaultLimits.maxConnections),
   max_connections_per_address: withDefault(integer(1, 1_000_000), defaultLimits.maxConnectionsPerAddress),
   max_streams_per_circuit: withDefault(integer(1, 65_535), defaultLimits.maxStreamsPerCircuit),
   stream_buffer: withDefault(byteSize(16_384, 256 * mebibyte), defaultLimits.streamBufferBytes),

@@ -1,0 +1,132 @@
+import { layerEntropy } from "@allium/channel";
+import {
+  ed25519Text,
+  fingerprintOf,
+  KeyStore,
+  type KeyStoreError,
+  layerKeyStore,
+  type PublicIdentity,
+  publicIdentity,
+  readIdentity,
+} from "@allium/relay";
+import { Console, Effect, Option, Path } from "effect";
+import { Command, Flag, GlobalFlag } from "effect/cli";
+import { loadConfig } from "./config/load.ts";
+import { summarize } from "./config/summary.ts";
+import { KeysRefused, UsageError } from "./errors.ts";
+import { run } from "./run.ts";
+
+const config = Flag.String("config").pipe(
+  Flag.withAlias("c"),
+  Flag.withMetavar("FILE"),
+  Flag.withDescription("The configuration, a TOML file"),
+);
+
+const configOrDirectory = {
+  config: Flag.optional(config),
+  dataDir: Flag.String("data-dir").pipe(
+    Flag.withMetavar("DIRECTORY"),
+    Flag.withDescription("The data directory itself, instead of a configuration that names it"),
+    Flag.optional,
+  ),
+};
+
+/** Where the keys are, and the relay's name if that is known. */
+const findKeys = Effect.fnUntraced(function* (flags: {
+  readonly config: Option.Option<string>;
+  readonly dataDir: Option.Option<string>;
+}) {
+  const owner = process.getuid?.();
+  if (Option.isSome(flags.config) === Option.isSome(flags.dataDir))
+    return yield* new UsageError({ detail: "give either --config FILE or --data-dir DIRECTORY" });
+  if (Option.isSome(flags.config)) {
+    const { relay } = yield* loadConfig(flags.config.value);
+    return { nickname: relay.nickname, directory: { dataDir: relay.dataDir, owner } };
+  }
+  const paths = yield* Path.Path;
+  const dataDir = paths.resolve(Option.getOrElse(flags.dataDir, () => ""));
+  return { nickname: undefined, directory: { dataDir, owner } };
+});
+
+/** The line of `tor`'s fingerprint file, and the same for the other identity. */
+const fingerprintLines = (nickname: string | undefined, identity: PublicIdentity): string => {
+  const name = nickname === undefined ? "" : `${nickname} `;
+  return `${name}${fingerprintOf(identity)}\ned25519 ${ed25519Text(identity)}`;
+};
+
+const refuseKeys = Effect.mapError((cause: KeyStoreError) => new KeysRefused({ cause }));
+
+const runCommand = Command.make("run", { config }, (flags) =>
+  Effect.gen(function* () {
+    const loaded = yield* Effect.interruptible(loadConfig(flags.config));
+    yield* run(loaded, yield* GlobalFlag.LogLevel);
+  }),
+).pipe(
+  Command.withDescription(
+    "Run the relay in the foreground until SIGINT (Ctrl-C) or SIGTERM. It then closes its circuits and ends; a second signal " +
+      "ends it at once. Keys are made at the first start. It logs to standard error.",
+  ),
+  Command.withShortDescription("Run the relay"),
+  Command.withExamples([{ command: "allium-relay run --config relay.toml" }]),
+);
+
+const keygen = Command.make("keygen", configOrDirectory, (flags) =>
+  Effect.gen(function* () {
+    const { nickname, directory } = yield* findKeys(flags);
+    const before = yield* Effect.option(readIdentity(directory));
+    const store = yield* KeyStore.pipe(Effect.provide(layerKeyStore(directory)), refuseKeys);
+    yield* Console.error(
+      `${Option.isSome(before) ? "there were keys already" : "new keys are"} in ${directory.dataDir}/keys`,
+    );
+    yield* Console.log(fingerprintLines(nickname, publicIdentity(store.current())));
+  }).pipe(Effect.provide(layerEntropy), Effect.interruptible),
+).pipe(
+  Command.withDescription(
+    "Make the keys of a relay, if there are none yet, and print its fingerprints. Keys that are there are never replaced. " +
+      "Not needed before `run`, which does the same.",
+  ),
+  Command.withShortDescription("Make the relay's keys"),
+  Command.withExamples([
+    { command: "allium-relay keygen --config relay.toml" },
+    { command: "allium-relay keygen --data-dir /var/lib/allium" },
+  ]),
+);
+
+const fingerprint = Command.make("fingerprint", configOrDirectory, (flags) =>
+  Effect.gen(function* () {
+    const { nickname, directory } = yield* findKeys(flags);
+    const identity = yield* refuseKeys(readIdentity(directory));
+    yield* Console.log(fingerprintLines(nickname, identity));
+  }).pipe(Effect.provide(layerEntropy), Effect.interruptible),
+).pipe(
+  Command.withDescription(
+    "Print who the relay is: its nickname and its fingerprint as in tor's fingerprint file, then its Ed25519 identity in base64. " +
+      "Reads the keys, and changes nothing.",
+  ),
+  Command.withShortDescription("Print the relay's fingerprints"),
+  Command.withExamples([{ command: "allium-relay fingerprint --config relay.toml" }]),
+);
+
+const checkConfig = Command.make("check-config", { config }, (flags) =>
+  Effect.gen(function* () {
+    const loaded = yield* loadConfig(flags.config);
+    for (const warning of loaded.warnings) yield* Console.error(`warning: ${warning}`);
+    yield* Console.log(summarize(loaded));
+  }).pipe(Effect.interruptible),
+).pipe(
+  Command.withDescription(
+    "Read a configuration and say what it means, or what is wrong with it: all mistakes at once, each with its line. " +
+      "Starts nothing and writes nothing.",
+  ),
+  Command.withShortDescription("Check a configuration"),
+  Command.withExamples([{ command: "allium-relay check-config --config relay.toml" }]),
+);
+
+/** The program's command line. */
+export const command = Command.make("allium-relay").pipe(
+  Command.withDescription(
+    "A Tor relay. Write a configuration (relay.example.toml is one to begin with), check it with check-config, and run it.\n\n" +
+      "Exit codes: 0 done, 1 failed, 2 wrong command line, 3 wrong configuration, 4 keys missing, damaged or unsafe.",
+  ),
+  Command.withSubcommands([runCommand, keygen, fingerprint, checkConfig]),
+);

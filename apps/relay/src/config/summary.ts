@@ -1,0 +1,36 @@
+import { formatEndpoint } from "@allium/channel";
+import type { ProgramConfig } from "./load.ts";
+
+const yesOrNo = (value: boolean): string => (value ? "yes" : "no");
+const mebibytes = (bytes: number): string => `${Number((bytes / 1_048_576).toFixed(1))} MiB`;
+
+/** What a configuration means, defaults included, in a few lines for people. */
+export const summarize = ({ file, relay, log, shutdownTimeoutMillis }: ProgramConfig): string => {
+  const { exit, limits, bandwidth } = relay;
+  const lines: ReadonlyArray<readonly [name: string, value: string]> = [
+    ["nickname", relay.nickname],
+    ["contact", relay.contact ?? "none"],
+    ["data", relay.dataDir],
+    ["listens on", formatEndpoint(relay.orPort)],
+    ["reached at", formatEndpoint(relay.advertised)],
+    ["test network", yesOrNo(relay.testNetwork)],
+    ["authorities", relay.authorities.map(({ name }) => name).join(", ")],
+    ["family", relay.family.join(", ") || "none"],
+    ["bandwidth", `${mebibytes(bandwidth.rate)}/s, at most ${mebibytes(bandwidth.burst)}/s (announced)`],
+    ["exit", yesOrNo(exit.enabled)],
+    ...(exit.enabled
+      ? ([
+          ["  policy", [...exit.policy, "then the default policy"].join("; ")],
+          ["  private", exit.rejectPrivate ? "refused" : "as the policy says"],
+          ["  IPv6", yesOrNo(exit.ipv6)],
+          ["  names", exit.nameServers.join(", ") || `the name servers of ${exit.resolvConf}`],
+        ] as const)
+      : []),
+    ["connections", `${limits.maxConnectionsPerAddress} from one address`],
+    ["streams", `${limits.maxStreamsPerCircuit} on a circuit, ${mebibytes(limits.streamBufferBytes)} waiting on each`],
+    ["log", `${log.level}, ${log.format}`],
+    ["shutdown", `${shutdownTimeoutMillis / 1_000} s`],
+  ];
+  const width = Math.max(...lines.map(([name]) => name.length));
+  return [`${file} is fine:`, ...lines.map(([name, value]) => `  ${name.padEnd(width)}  ${value}`)].join("\n");
+};
