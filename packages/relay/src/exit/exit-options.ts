@@ -2,7 +2,7 @@ import type { IpAddress } from "@allium/cell";
 import type { OpenedStream, StreamRefusal } from "@allium/circuit";
 import type { ExitPolicy } from "@allium/netdoc";
 import type { Effect } from "effect";
-import type { LingerBounds } from "./linger.ts";
+import type { LingerBounds } from "./linger-table.ts";
 import type { ResolverCacheBounds } from "./resolver-cache.ts";
 
 /** Bounds of an exit. */

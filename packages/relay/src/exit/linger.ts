@@ -1,23 +1,8 @@
 import type { Connection } from "@allium/channel";
 import { Signal } from "@allium/kernel";
 import { Clock, Effect, type Scope } from "effect";
-import {
-  LINGER_CLOSE_MILLIS,
-  LINGER_DISCARD_BYTES,
-  LINGER_FLUSH_MILLIS,
-  LINGER_TICK,
-  MAX_LINGERING,
-  MAX_LINGERING_BYTES,
-} from "./limits.ts";
-
-/** A connection whose stream has ended. */
-interface Entry {
-  readonly connection: Connection;
-  /** Bytes that were pending when it came; none come after, so this is a bound. */
-  readonly bytes: number;
-  deadline: number;
-  discarded: number;
-}
+import { LINGER_TICK } from "./limits.ts";
+import { type LingerBounds, LingerTable } from "./linger-table.ts";
 
 /** Connections whose streams have ended, until the other side has what was sent to it. */
 export interface Lingerers {
@@ -27,113 +12,6 @@ export interface Lingerers {
   readonly size: () => number;
   /** Connections that were destroyed with bytes pending. */
   readonly cut: () => number;
-}
-
-/** @see makeLingerers */
-export interface LingerBounds {
-  /** @default MAX_LINGERING */
-  readonly maxConnections?: number;
-  /** @default MAX_LINGERING_BYTES */
-  readonly maxBytes?: number;
-}
-
-/**
- * What lingers, without time of its own. A connection is `flushing` until nothing of ours is pending, then `closing` until
- * the other side closes. Each of the two takes the same time for all, so both are in the order of their deadlines.
- */
-class LingerTable {
-  private readonly flushing = new Set<Entry>();
-  private readonly closing = new Set<Entry>();
-  private readonly bounds: Required<LingerBounds>;
-  private readonly now: () => number;
-  private bytes = 0;
-  /** Connections that were destroyed with bytes pending. */
-  cut = 0;
-
-  constructor(bounds: LingerBounds, now: () => number) {
-    this.bounds = {
-      maxConnections: bounds.maxConnections ?? MAX_LINGERING,
-      maxBytes: bounds.maxBytes ?? MAX_LINGERING_BYTES,
-    };
-    this.now = now;
-  }
-
-  get size(): number {
-    return this.flushing.size + this.closing.size;
-  }
-
-  add(connection: Connection): void {
-    const entry: Entry = {
-      connection,
-      bytes: connection.pending,
-      deadline: this.now() + LINGER_FLUSH_MILLIS,
-      discarded: 0,
-    };
-    this.makeRoom(entry.bytes);
-    this.flushing.add(entry);
-    this.bytes += entry.bytes;
-    connection.onChange(() => this.look(entry));
-    connection.end();
-    this.look(entry);
-  }
-
-  /** Destroys those whose time is over. */
-  expire(): void {
-    const now = this.now();
-    for (const group of [this.closing, this.flushing]) {
-      for (const entry of group) {
-        if (entry.deadline > now) break;
-        this.destroy(entry);
-      }
-    }
-  }
-
-  destroyAll(): void {
-    for (const group of [this.closing, this.flushing]) for (const entry of group) this.destroy(entry);
-  }
-
-  /** Those that have sent everything go first: they lose nothing. */
-  private makeRoom(bytes: number): void {
-    for (const entry of this.closing) {
-      if (this.size < this.bounds.maxConnections) break;
-      this.destroy(entry);
-    }
-    for (const entry of this.flushing) {
-      if (this.size < this.bounds.maxConnections && this.bytes + bytes <= this.bounds.maxBytes) break;
-      this.destroy(entry);
-    }
-  }
-
-  /** Something about the connection changed. */
-  private look(entry: Entry): void {
-    const { connection } = entry;
-    this.discard(entry);
-    if (connection.status === "closed") return this.destroy(entry);
-    // What the platform has taken may still be under way: only the other side's close tells that it has arrived.
-    if (connection.pending > 0 || !this.flushing.delete(entry)) return;
-    this.bytes -= entry.bytes;
-    entry.deadline = this.now() + LINGER_CLOSE_MILLIS;
-    this.closing.add(entry);
-  }
-
-  /** Unread bytes would hide the end behind them; but an endless sender gets no more than its share. */
-  private discard(entry: Entry): void {
-    while (entry.discarded < LINGER_DISCARD_BYTES) {
-      const chunk = entry.connection.read();
-      if (chunk === undefined) return;
-      entry.discarded += chunk.length;
-    }
-  }
-
-  private destroy(entry: Entry): void {
-    if (this.flushing.delete(entry)) {
-      this.bytes -= entry.bytes;
-      if (entry.connection.pending > 0) this.cut++;
-    } else {
-      this.closing.delete(entry);
-    }
-    entry.connection.destroy();
-  }
 }
 
 /**

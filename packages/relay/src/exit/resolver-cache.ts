@@ -58,6 +58,12 @@ export const makeResolverCache = (
     const askingNames = new Map<string, Deferred.Deferred<NameAnswer>>();
     const askingHosts = new Map<string, Deferred.Deferred<ReverseAnswer>>();
     let queries = 0;
+    let open = true;
+    yield* Effect.addFinalizer(() =>
+      Effect.sync(() => {
+        open = false;
+      }),
+    );
 
     const now = () => Number(clock.monotonicTimeNanosUnsafe() / 1_000_000n);
 
@@ -100,7 +106,7 @@ export const makeResolverCache = (
         if (known !== undefined) return Effect.succeed(known);
         const running = asking.get(key);
         if (running !== undefined) return Deferred.await(running);
-        if (queries + cost > maxQueries) return Effect.succeed(busy);
+        if (!open || queries + cost > maxQueries) return Effect.succeed(busy);
         const answer = Deferred.makeUnsafe<A>();
         asking.set(key, answer);
         queries += cost;

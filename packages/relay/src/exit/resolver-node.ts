@@ -100,7 +100,9 @@ export const layerResolvConf = (
     Resolver,
     Effect.gen(function* () {
       const fs = yield* FileSystem.FileSystem;
-      const text = yield* fs.readFileString(path).pipe(Effect.mapError((cause) => new NameServersError({ path, cause })));
+      const text = yield* fs
+        .readFileString(path)
+        .pipe(Effect.mapError((cause) => new NameServersError({ path, cause })));
       const nameServers = nameServersOf(text);
       if (nameServers.length === 0) return yield* new NameServersError({ path });
       return yield* makeResolver({ ...options, nameServers });

@@ -1,0 +1,152 @@
+import { createSocket } from "node:dgram";
+import { assert, describe, it } from "@effect/vitest";
+import { Effect, FileSystem, Layer } from "effect";
+import { NameServer } from "../../../../test/network/name-server.ts";
+import { NodeResolver, type ResolveError, Resolver } from "../../src/exit/index.ts";
+
+/** A port of loopback that nobody has. */
+const freePort = Effect.promise(async () => {
+  const socket = createSocket("udp4");
+  await new Promise<void>((bound) => socket.bind(0, "127.0.0.1", bound));
+  const { port } = socket.address();
+  await new Promise<void>((closed) => socket.close(() => closed()));
+  return port;
+});
+
+const start = Effect.gen(function* () {
+  const port = yield* freePort;
+  const server = yield* Effect.acquireRelease(
+    Effect.promise(() => NameServer.start(port)),
+    (running) => Effect.promise(() => running[Symbol.asyncDispose]()),
+  );
+  const resolver = yield* Resolver.pipe(
+    Effect.provide(NodeResolver.layer({ nameServers: [`127.0.0.1:${port}`], timeoutMillis: 50, attempts: 2 }), {
+      local: true,
+    }),
+  );
+  return { server, resolver };
+});
+
+/** Asks for example.com with the name servers that a file has; `undefined`: there is no file. */
+const withFile = (text: string | undefined) =>
+  Effect.gen(function* () {
+    const resolver = yield* Resolver;
+    return yield* resolver.resolve("example.com", 4);
+  }).pipe(
+    Effect.provide(
+      NodeResolver.layerResolvConf("/etc/other.conf").pipe(
+        Layer.provide(FileSystem.layerNoop(text === undefined ? {} : { readFileString: () => Effect.succeed(text) })),
+      ),
+    ),
+  );
+
+const failure = (asking: Effect.Effect<unknown, ResolveError>) =>
+  Effect.map(Effect.flip(asking), ({ transient, code }) => ({ transient, code }));
+
+describe("NodeResolver", () => {
+  it.live("finds the addresses of a name, with the shortest of their times to live", () =>
+    Effect.gen(function* () {
+      const { server, resolver } = yield* start;
+      server.set("example.com", [
+        { type: "A", value: "192.0.2.1", ttl: 600 },
+        { type: "A", value: "192.0.2.2", ttl: 400 },
+        { type: "AAAA", value: "2001:db8::1", ttl: 7 },
+      ]);
+      assert.deepEqual(yield* resolver.resolve("example.com", 4), {
+        addresses: [
+          { family: 4, address: "192.0.2.1" },
+          { family: 4, address: "192.0.2.2" },
+        ],
+        ttl: 400,
+      });
+      assert.deepEqual(yield* resolver.resolve("example.com", 6), {
+        addresses: [{ family: 6, address: "2001:db8::1" }],
+        ttl: 7,
+      });
+    }),
+  );
+
+  it.live("finds the name of an address", () =>
+    Effect.gen(function* () {
+      const { server, resolver } = yield* start;
+      server.setHost("host.example", "192.0.2.1", "2001:db8::1");
+      for (const address of [
+        { family: 4, address: "192.0.2.1" },
+        { family: 6, address: "2001:db8::1" },
+      ] as const) {
+        assert.deepEqual(yield* resolver.reverse(address), { name: "host.example", ttl: undefined });
+      }
+      const nobody = resolver.reverse({ family: 4, address: "192.0.2.9" });
+      assert.deepStrictEqual(yield* failure(nobody), { transient: false, code: "ENOTFOUND" });
+    }),
+  );
+
+  it.live("asks the name server alone, also for what the hosts file knows", () =>
+    Effect.gen(function* () {
+      const { server, resolver } = yield* start;
+      server.set("localhost", [{ type: "A", value: "192.0.2.77" }]);
+      server.set("1.0.0.127.in-addr.arpa", [{ type: "PTR", value: "not-localhost.example" }]);
+      assert.strictEqual((yield* resolver.resolve("localhost", 4)).addresses[0].address, "192.0.2.77");
+      const { name } = yield* resolver.reverse({ family: 4, address: "127.0.0.1" });
+      assert.strictEqual(name, "not-localhost.example");
+    }),
+  );
+
+  it.live("tells failures that may pass from those that stay", () =>
+    Effect.gen(function* () {
+      const { server, resolver } = yield* start;
+      server.set("only6.example", [{ type: "AAAA", value: "2001:db8::1" }]);
+      server.set("broken.example", "servfail");
+      server.set("silent.example", "silent");
+      const failed = (name: string) => failure(resolver.resolve(name, 4));
+      assert.deepStrictEqual(yield* failed("no.example"), { transient: false, code: "ENOTFOUND" });
+      assert.deepStrictEqual(yield* failed("only6.example"), { transient: false, code: "ENODATA" });
+      assert.deepStrictEqual(yield* failed("broken.example"), { transient: true, code: "ESERVFAIL" });
+      assert.deepStrictEqual(yield* failed("silent.example"), { transient: true, code: "ETIMEOUT" });
+      assert.strictEqual(server.queries.get("silent.example 1"), 2);
+    }),
+  );
+
+  it.live("asks the name servers of a file", () =>
+    Effect.gen(function* () {
+      const { server } = yield* start;
+      server.set("example.com", [{ type: "A", value: "192.0.2.1" }]);
+      const { addresses } = yield* withFile(`# ours\nnameserver 127.0.0.1:${server.port}\n`);
+      assert.deepEqual(addresses, [{ family: 4, address: "192.0.2.1" }]);
+    }),
+  );
+
+  it.live("refuses a file that names no name server, or is not there", () =>
+    Effect.gen(function* () {
+      const none = yield* Effect.flip(withFile("search example.com\n"));
+      assert.strictEqual(none.message, "/etc/other.conf names no name server");
+      const missing = yield* Effect.flip(withFile(undefined));
+      assert.strictEqual(missing._tag, "NameServersError");
+      assert.include(missing.message, "/etc/other.conf");
+    }),
+  );
+
+  for (const name of ["a..b", `${"x".repeat(64)}.example`, ".", "x".repeat(255), "-.-", "_dmarc.example"]) {
+    it.live(`fails for ${name.slice(0, 20)}, which is nobody's name`, () =>
+      Effect.gen(function* () {
+        const { resolver } = yield* start;
+        for (const family of [4, 6] as const) {
+          const error = yield* Effect.flip(resolver.resolve(name, family));
+          assert.isFalse(error.transient, error.code);
+          assert.strictEqual(error.message, `${name} did not resolve (${error.code})`);
+        }
+      }),
+    );
+  }
+
+  it.live("stops asking with its layer", () =>
+    Effect.gen(function* () {
+      const port = yield* freePort;
+      const resolver = yield* Resolver.pipe(
+        Effect.provide(NodeResolver.layer({ nameServers: [`127.0.0.1:${port}`] }), { local: true }),
+      );
+      const error = yield* Effect.flip(resolver.resolve("example.com", 4));
+      assert.isTrue(error.transient);
+    }),
+  );
+});
