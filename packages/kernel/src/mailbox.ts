@@ -220,13 +220,10 @@ class MailboxImpl<in out C extends Command, P extends MailboxPolicies<C>>
   }
 
   closeUnsafe(): void {
-    if (this.#end !== undefined) return;
     this.#end = Exit.fail(new LinkEnded(this.name, false));
     this.#first = undefined;
     this.#last = undefined;
-    this.#counted = 0;
     this.size = 0;
-    for (const kind of this.#kinds.values()) kind.waiting?.clear();
     this.wakeReader();
   }
 

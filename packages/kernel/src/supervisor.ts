@@ -342,7 +342,7 @@ class SupervisorImpl implements Supervisor {
       }
       for (let at = self.#tasks.length - 1; at >= 0; at--) {
         const task = self.#tasks[at];
-        if (task === undefined || task.isOver) continue;
+        if (task === undefined) continue;
         const stopped = yield* Effect.timeoutOption(task.stop, self.#deadline);
         if (Option.isNone(stopped)) task.become("overdue");
       }

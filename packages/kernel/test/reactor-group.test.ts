@@ -1,7 +1,8 @@
 import { assert, describe, it } from "@effect/vitest";
-import { Cause, Clock, type Duration, Effect, Exit, Fiber, Scope } from "effect";
+import { Cause, Effect, Exit, Fiber, Scope } from "effect";
 import { TestClock } from "effect/testing";
 import { GroupClosed, LinkClosed, LinkEnded, Reactor, ReactorGroup, Signal, Topology } from "../src/index.ts";
+import { withSleepers } from "./support/counting-clock.ts";
 
 const port = Reactor.port;
 
@@ -338,19 +339,9 @@ describe("ReactorGroup", () => {
   );
 
   it.effect("leaves no timer behind", () =>
-    Effect.gen(function* () {
-      yield* TestClock.adjust(0);
-      const clock = yield* Clock.Clock;
-      let sleepers = 0;
-      const counting = Object.assign(Object.create(clock) as Clock.Clock, {
-        sleep: (duration: Duration.Duration) =>
-          Effect.acquireUseRelease(
-            Effect.sync(() => sleepers++),
-            () => clock.sleep(duration),
-            () => Effect.sync(() => sleepers--),
-          ),
-      });
-      yield* Effect.gen(function* () {
+    withSleepers((sleepers) =>
+      Effect.gen(function* () {
+        yield* TestClock.adjust(0);
         const group = yield* ReactorGroup.make({ name: "g" });
         yield* Scope.addFinalizer(group.scope, Effect.sleep("1 second"));
         yield* group.start(
@@ -360,12 +351,12 @@ describe("ReactorGroup", () => {
           ),
         );
         group.stopUnsafe("now");
-        assert.strictEqual(sleepers, 2);
+        assert.strictEqual(sleepers(), 2);
         yield* TestClock.adjust("2 seconds");
         assert.deepStrictEqual((yield* group.ended).overdue, []);
-        assert.strictEqual(sleepers, 0);
-      }).pipe(Effect.provideService(Clock.Clock, counting));
-    }),
+        assert.strictEqual(sleepers(), 0);
+      }),
+    ),
   );
 
   it.effect("tells releases how it ended", () =>

@@ -20,6 +20,7 @@ import {
   StreamClosed,
   Topology,
 } from "../src/index.ts";
+import { withSleepers } from "./support/counting-clock.ts";
 
 /** What a routine did, and what was done to its peer. */
 interface Notes {
@@ -90,6 +91,7 @@ describe("Routine: every exit path", () => {
       const routines = yield* Routines.make<string>({ name: "service" });
       const session = yield* routines.start(noting(notes, Effect.never), "alice");
       session.cancelUnsafe();
+      yield* routines.start(noting(makeNotes(), Effect.never), "alice");
       const report = yield* session.cancel;
       yield* session.cancel;
       assert.deepStrictEqual(report.end, { _tag: "Cancelled", by: "handle" });
@@ -229,6 +231,27 @@ describe("Routine: release", () => {
       assert.deepStrictEqual(released, ["state"]);
       assert.strictEqual((yield* session.ended).overdueReleases, 1);
     }),
+  );
+});
+
+describe("Routine: timers", () => {
+  it.effect("are gone when the release was in time", () =>
+    withSleepers((sleepers) =>
+      Effect.gen(function* () {
+        const routines = yield* Routines.make<string>({ name: "service" });
+        const routine = Routine.make<string, void>({
+          name: "r",
+          admit: () => Effect.void,
+          run: () => Effect.void,
+          release: () => Effect.sleep("1 second"),
+        });
+        const session = yield* routines.start(routine, "alice");
+        assert.strictEqual(sleepers(), 2);
+        yield* TestClock.adjust("1 second");
+        assert.strictEqual((yield* session.ended).overdueReleases, 0);
+        assert.strictEqual(sleepers(), 0);
+      }),
+    ),
   );
 });
 

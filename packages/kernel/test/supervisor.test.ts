@@ -259,6 +259,7 @@ describe("Supervisor", () => {
       yield* TestClock.adjust("2 seconds");
       assert.strictEqual((yield* once.ended).status, "done");
       assert.strictEqual((yield* until.ended).status, "done");
+      assert.strictEqual(once.state().status, "done");
       assert.isUndefined(supervisor.cause);
     }),
   );
@@ -389,6 +390,32 @@ describe("Supervisor", () => {
       const { cause, tasks } = yield* supervisor.ended;
       assert.isTrue(cause._tag === "TaskFailed" && Exit.isFailure(cause.exit) && Cause.hasDies(cause.exit.cause));
       assert.strictEqual(tasks[0]?.status, "failed");
+    }),
+  );
+
+  it.effect("keeps the first cause, and ends once", () =>
+    Effect.gen(function* () {
+      const notes: Array<string> = [];
+      const supervisor = yield* Supervisor.make({ name: "s" });
+      const stubborn = Effect.onInterrupt(Effect.never, () => Effect.sync(() => notes.push("stops")));
+      yield* supervisor.start({ name: "t", run: stubborn }, TaskPolicy.fatal);
+      yield* supervisor.stop("first");
+      assert.deepStrictEqual((yield* supervisor.stop("second")).cause, { _tag: "Stopped", reason: "first" });
+      assert.deepStrictEqual(supervisor.cause, { _tag: "Stopped", reason: "first" });
+      assert.deepStrictEqual(notes, ["stops"]);
+    }),
+  );
+
+  it.effect("stops a task that ends the supervisor before it first waits", () =>
+    Effect.gen(function* () {
+      const supervisor = yield* Supervisor.make({ name: "s" });
+      const run = Effect.andThen(
+        Effect.forkDetach(supervisor.stop("at once"), { startImmediately: true }),
+        Effect.never,
+      );
+      const task = yield* supervisor.start({ name: "t", run }, TaskPolicy.fatal);
+      assert.strictEqual((yield* task.ended).status, "stopped");
+      yield* supervisor.ended;
     }),
   );
 
