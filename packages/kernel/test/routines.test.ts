@@ -91,7 +91,6 @@ describe("Routine: every exit path", () => {
       const routines = yield* Routines.make<string>({ name: "service" });
       const session = yield* routines.start(noting(notes, Effect.never), "alice");
       session.cancelUnsafe();
-      yield* routines.start(noting(makeNotes(), Effect.never), "alice");
       const report = yield* session.cancel;
       yield* session.cancel;
       assert.deepStrictEqual(report.end, { _tag: "Cancelled", by: "handle" });
@@ -184,6 +183,7 @@ describe("Routine: admission", () => {
       const session = yield* routines.start(slow, "alice");
       session.cancelUnsafe();
       assert.deepStrictEqual(notes.admitted, []);
+      yield* routines.start(noting(makeNotes(), Effect.never), "alice");
       gate.notify();
       assert.deepStrictEqual((yield* session.ended).end, { _tag: "Cancelled", by: "handle" });
       assert.deepStrictEqual(notes.released, [["state of alice", "Cancelled"]]);

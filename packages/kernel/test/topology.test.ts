@@ -104,8 +104,8 @@ describe("Topology", () => {
 
   it.effect("is drawn as a Mermaid flowchart, in which no name can break out of its quotes", () =>
     Effect.gen(function* () {
-      const { into, out } = yield* pipeline;
-      yield* Link.make<number>("held by nobody");
+      const { group, into, out } = yield* pipeline;
+      group.link<number>("held by nobody");
       const supervisor = yield* Supervisor.make({ name: "relay" });
       yield* supervisor.start({ name: "heartbeat", run: Effect.never }, TaskPolicy.fatal);
       const routines = yield* Routines.make<string>({ name: "peers" });
