@@ -7,7 +7,7 @@ import { SectionKind } from "./syntax/rules.ts";
 import type { Source } from "./syntax/source.ts";
 import { encodeBase64 } from "./values/encodings.ts";
 import { familyMember } from "./values/fingerprint.ts";
-import { key32, readPortPolicy, readRsaKey, rsaKeyLabel } from "./values/read.ts";
+import { key32, readPortPolicy, rsaKeyLabel } from "./values/read.ts";
 
 const document = "microdescriptor";
 const startKeyword = "onion-key";
@@ -72,7 +72,8 @@ const parseOne = (source: Source, shared: Shared): Microdescriptor => {
   const start = reader.peek()?.start ?? source.start;
   const section = microdescriptorSection.read(reader);
   const onionKey = section.one(startKeyword);
-  if (onionKey.object !== undefined) readRsaKey(onionKey);
+  // Nobody uses the key, and to look whether it is one would take most of the time here.
+  if (onionKey.object !== undefined) onionKey.objectBytes();
   const bytes = source.bytes.subarray(start, source.end);
   return {
     digest: encodeBase64(hash("sha256", bytes, "buffer")),

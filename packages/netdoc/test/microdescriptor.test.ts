@@ -128,7 +128,7 @@ describe("a microdescriptor that is wrong", () => {
     ["id ed25519 ", "id\nid ed25519 ", "missing-argument", "id"],
     [
       "onion-key\n-----BEGIN RSA PUBLIC KEY-----\nM",
-      "onion-key\n-----BEGIN RSA PUBLIC KEY-----\nN",
+      "onion-key\n-----BEGIN RSA PUBLIC KEY-----\n_",
       "bad-object",
       "onion-key",
     ],
@@ -151,6 +151,14 @@ describe("a microdescriptor that is wrong", () => {
       [bad.length],
     );
     assert.strictEqual(errorOf(rejected).problem, "not-utf8");
+  });
+
+  it("may have any annotations before it, and blank lines before these", () => {
+    for (const before of ["\n@a\n", "\n\n@a\n@b c\n", "@a\n", "\n"]) {
+      const { documents, rejected } = parseMicrodescriptors(before + one);
+      assert.deepStrictEqual([documents.length, rejected.length], [1, 0], before);
+      assert.strictEqual(documents[0]?.bytes.toString(), one);
+    }
   });
 
   it("may have keys and entries of a later time", () => {

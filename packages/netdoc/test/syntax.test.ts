@@ -100,6 +100,13 @@ describe("items", () => {
   });
 });
 
+describe("annotations", () => {
+  it("come before the first item only", () => {
+    const error = caught(NetdocError, () => items("@a\nletter a\n@b\n", true));
+    assert.deepStrictEqual([error.problem, error.line], ["unexpected-annotation", 3]);
+  });
+});
+
 describe("sections", () => {
   it("skip what they do not know, and tell who asks", () => {
     const others: Array<string> = [];

@@ -69,7 +69,8 @@ const endsWord = (code: number): boolean => !(code > 0x20);
 const beforeAnnotations = (text: string, at: number, limit: number): number => {
   let from = at;
   while (from > limit) {
-    const line = text.lastIndexOf("\n", from - 2) + 1;
+    // A search from before the text would begin at its first character instead.
+    const line = from < 2 ? 0 : text.lastIndexOf("\n", from - 2) + 1;
     if (line < limit || text.charCodeAt(line) !== annotationMark || text.charCodeAt(from - 1) !== newline) break;
     from = line;
   }

@@ -15,7 +15,7 @@ const isKeywordCharacter = (code: number): boolean => isKeywordStart(code) || co
 
 /** What may stand before a document's first item. */
 export interface ReaderOptions {
-  /** Whether lines that begin with `@` are items too, as in the files of a cache. Otherwise they are errors. */
+  /** Whether lines before the first item may begin with `@`, as in the files of a cache. Anywhere else they are errors. */
   readonly annotations?: boolean;
 }
 
@@ -26,7 +26,7 @@ export interface ReaderOptions {
 export class ItemReader {
   /** The text that it reads. */
   readonly source: Source;
-  readonly #annotations: boolean;
+  #annotations: boolean;
   #position: number;
   #peeked: Item | undefined;
 
@@ -100,6 +100,8 @@ export class ItemReader {
     if (first === at) {
       if (!this.#annotations) throw source.error("unexpected-annotation", "an annotation", start);
       index++;
+    } else {
+      this.#annotations = false;
     }
     if (!isKeywordStart(text.charCodeAt(index))) {
       if (text.startsWith(beginMark, start)) throw source.error("stray-object", "an object without an item", start);
