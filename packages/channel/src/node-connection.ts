@@ -105,6 +105,8 @@ export class NodeConnection implements Connection {
     // Stays for good: an error that comes after the close (TLS has them) must find somebody.
     socket.on("error", (cause) => {
       this.failure ??= toTransportError(cause, this.remote);
+      // A record that does not decrypt leaves the platform's socket open.
+      socket.destroy();
     });
     socket.on("close", () => {
       this.status = "closed";
