@@ -36,7 +36,8 @@ export const authenticateBody = (input: AuthenticateInput): Buffer =>
     input.transcript.responder,
     input.transcript.initiator,
     input.responderCertificateDigest,
-    input.tls.exporter("EXPORTER FOR TOR TLS CLIENT BINDING AUTH0003", input.initiator.ed25519Id, 32),
+    // The specification names the Ed25519 identity as context; what is deployed, `tor` and Arti alike, takes CID.
+    input.tls.exporter("EXPORTER FOR TOR TLS CLIENT BINDING AUTH0003", input.initiator.rsaId256, 32),
   ]);
 
 /**
