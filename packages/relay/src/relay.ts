@@ -153,9 +153,8 @@ export const startRelay = (config: RelayConfig): Effect.Effect<RunningRelay, Rel
           maxStreams: config.limits.maxStreamsPerCircuit,
           streamBufferBytes: config.limits.streamBufferBytes,
         },
-        onEnd: (circuit, end) => {
-          if (meaningOf(end.cause).level === "error") log(Effect.logError(`${circuit.name} ended by a defect`, end.cause));
-        },
+        onEnd: (circuit, end) => logEnd(log, circuit.name, end.cause),
+        onRefused: (reason) => log(Effect.logDebug("circuit refused", reason)),
       }).pipe(
         Layer.provide(layerSingle({ role: "exit", flowParams: () => flowParams(param) })),
         Layer.provide(openers),
@@ -165,7 +164,11 @@ export const startRelay = (config: RelayConfig): Effect.Effect<RunningRelay, Rel
             local: () => ({ identity: linkIdentity.current(), addresses: [config.advertised.host] }),
             maxPerAddress: config.limits.maxConnectionsPerAddress,
             observer: {
-              onEnd: (channel) => traffic.forget(channel),
+              onEnd: (channel, end) => {
+                traffic.forget(channel);
+                log(Effect.logDebug(`channel ${channel.id} ended`, end));
+              },
+              onRefused: (_remote, error) => log(Effect.logDebug("channel not opened", error)),
             },
           }),
         ),
@@ -231,6 +234,18 @@ export const startRelay = (config: RelayConfig): Effect.Effect<RunningRelay, Rel
 /** Runs a relay until it is interrupted, or fails. */
 export const runRelay = (config: RelayConfig): Effect.Effect<never, RelayError, RelayPlatform> =>
   Effect.scoped(Effect.flatMap(startRelay(config), (relay) => relay.failed));
+
+/** One line for the end of a circuit, at the level that the table of ends gives it. */
+const logEnd = (
+  log: (effect: Effect.Effect<void>) => void,
+  name: string,
+  cause: Parameters<typeof meaningOf>[0],
+): void => {
+  const { level } = meaningOf(cause);
+  if (level === "error") return log(Effect.logError(`${name} ended by a defect`, cause));
+  // What a peer did wrong is its affair: it must not fill the log of an operator who cannot change it.
+  log(Effect.logDebug(`${name} ended`, cause));
+};
 
 /** The supervisor was made a moment ago: neither of these can be. */
 const startTasks = <A>(start: Effect.Effect<A, SupervisorClosed | TaskNameTaken>): Effect.Effect<A> =>

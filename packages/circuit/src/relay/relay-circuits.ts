@@ -38,6 +38,8 @@ export interface RelayCircuit {
   readonly createdAt: number;
   readonly near: ChannelCircuit;
   readonly far: FarSide;
+  /** The stream paths of the circuit, to look at. */
+  readonly paths: StreamPaths;
   /** Whether streams have been opened on it. */
   readonly hasStreams: () => boolean;
   /** Ends the circuit. */
@@ -139,6 +141,7 @@ const make = Effect.fnUntraced(function* (config: RelayCircuitsConfig) {
       createdAt: clock.currentTimeMillisUnsafe(),
       near,
       far,
+      paths,
       hasStreams: () => paths.state(0) !== "empty",
       stop: group.stopUnsafe.bind(group),
     };
