@@ -12,7 +12,7 @@ import type { Duration } from "effect";
 // | MAX_QUERIES | 8192 | `tor`'s bound of DNS questions under way |
 // | MAX_CACHED_NAMES | 32768 | ours: `tor` bounds its cache by memory pressure alone |
 // | CACHE_SWEEP_MILLIS | 60 s | ours: how often answers that expired are looked for when new ones come |
-// | LINGER_FLUSH_MILLIS | 15 s | ours: how long what is pending may take to leave when a stream has ended |
+// | LINGER_FLUSH_MILLIS | 30 s | ours: how long what is pending may take to leave (`tor`: 15 s without progress, which our platform does not show) |
 // | LINGER_CLOSE_MILLIS | 3 s | ours: how long the other side may take to close once it has everything |
 // | LINGER_TICK | 500 ms | ours: how exactly both are kept |
 // | LINGER_DISCARD_BYTES | 256 KiB | ours: what is read from the other side, and thrown away, to see its end |
@@ -46,7 +46,7 @@ export const MAX_CACHED_NAMES = 32_768;
 export const CACHE_SWEEP_MILLIS = 60_000;
 
 /** How long the rest of an ended stream's bytes may take to leave, in milliseconds. */
-export const LINGER_FLUSH_MILLIS = 15_000;
+export const LINGER_FLUSH_MILLIS = 30_000;
 
 /** How long the other side may take to close once it has everything, in milliseconds. */
 export const LINGER_CLOSE_MILLIS = 3_000;

@@ -54,12 +54,12 @@ describe("a connection whose stream has ended", () => {
     }),
   );
 
-  it.effect("has fifteen seconds to take what is pending, then is cut off", () =>
+  it.effect("has thirty seconds to take what is pending, then is cut off", () =>
     Effect.gen(function* () {
       const lingerers = yield* makeLingerers();
       const connection = new FakeConnection(1_000);
       lingerers.add(connection);
-      yield* TestClock.adjust("14900 millis");
+      yield* TestClock.adjust("29900 millis");
       assert.isFalse(connection.destroyed);
       yield* TestClock.adjust("600 millis");
       assert.isTrue(connection.destroyed);
@@ -72,7 +72,7 @@ describe("a connection whose stream has ended", () => {
       const lingerers = yield* makeLingerers();
       const connection = new FakeConnection(1_000);
       lingerers.add(connection);
-      yield* TestClock.adjust("14 seconds");
+      yield* TestClock.adjust("29 seconds");
       connection.flush();
       yield* TestClock.adjust("2900 millis");
       assert.isFalse(connection.destroyed);
@@ -195,15 +195,15 @@ describe("connections that linger", () => {
     Effect.gen(function* () {
       const lingerers = yield* makeLingerers();
       const connections: Array<FakeConnection> = [];
-      for (let second = 0; second < 30; second++) {
+      for (let second = 0; second < 60; second++) {
         const connection = new FakeConnection(second % 2);
         connections.push(connection);
         lingerers.add(connection);
         yield* TestClock.adjust("1 second");
       }
-      // Those of the last fifteen seconds with something pending, and of the last three without.
-      assert.strictEqual(lingerers.size(), 8);
-      yield* TestClock.adjust("15500 millis");
+      // Those of the last thirty seconds with something pending, and of the last three without.
+      assert.strictEqual(lingerers.size(), 16);
+      yield* TestClock.adjust("30500 millis");
       assert.strictEqual(lingerers.size(), 0);
       assert.isTrue(connections.every(({ destroyed }) => destroyed));
     }),
