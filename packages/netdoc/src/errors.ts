@@ -12,7 +12,7 @@ export type NetdocProblem =
   | "not-utf8"
   /** The text begins with a byte order mark. */
   | "byte-order-mark"
-  /** A control character other than tab and newline, NUL included. */
+  /** A NUL anywhere, or another control character where there is no free text. */
   | "control-character"
   /** A character outside ASCII where only free text may have one. */
   | "not-ascii"

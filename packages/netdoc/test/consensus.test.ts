@@ -306,6 +306,17 @@ describe("a consensus that is wrong", () => {
     assert.deepStrictEqual([entry?.nickname, entry?.voteDigest], ["auth9-legacy", undefined]);
   });
 
+  it("is not made so by what a relay says of itself", () => {
+    const strange = replaced(
+      replaced(microdescText, "\nv Tor 0.4.9.11\n", "\nv Tor 0.4\u0001é\u007f\n"),
+      "\npr Conflux=1 ",
+      "\npr é=99 ",
+    );
+    const [router] = parseConsensus(strange).assumeVerified().routers;
+    assert.strictEqual(router?.version, "Tor 0.4\u0001é\u007f");
+    assert.strictEqual(router?.protocols.toString(), "");
+  });
+
   it("in the ns flavour may have a policy that is none", () => {
     for (const by of ["p accept 443,80", "p permit 80", "p accept 0-80"]) {
       const error = caught(NetdocError, () => parseConsensus(replaced(nsText, "p accept 80,443", by)));

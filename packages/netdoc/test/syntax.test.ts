@@ -69,6 +69,11 @@ describe("items", () => {
     assert.strictEqual(section.maybe("text")?.freeText, "Jörg, 日本");
   });
 
+  it("may have control characters in free text, and in what nobody knows", () => {
+    const section = read("letter a\nx-unknown \x01\naddress b\ntext a\x1bb\r\n");
+    assert.strictEqual(section.maybe("text")?.freeText, "a\x1bb\r");
+  });
+
   it("are read from bytes as from text", () => {
     assert.strictEqual(read(Buffer.from("letter a\naddress b\n")).one("letter").words[0], "a");
   });
@@ -152,8 +157,8 @@ const wrong: Record<
   "byte-order-mark": [["\ufeffletter a\n", 1, 1]],
   "control-character": [
     ["letter a\nadd\0ress b\n", 2, 4],
-    ["letter a\r\n", 1, 9],
-    ["letter \x7f\n", 1, 8],
+    ["letter a\r\n", 1, 9, "letter"],
+    ["letter \x7f\n", 1, 8, "letter"],
   ],
   "not-ascii": [["letter é\naddress b\n", 1, 8, "letter"]],
   "missing-newline": [

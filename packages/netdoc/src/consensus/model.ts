@@ -55,8 +55,9 @@ export interface RouterStatus {
   /** Further addresses: one of IPv6, or none. */
   readonly orAddresses: ReadonlyArray<AddressAndPort>;
   readonly flags: RelayFlags;
-  /** What it runs, as in `Tor 0.4.9.11`. */
+  /** What it runs, as in `Tor 0.4.9.11`: the relay's words, with any characters that it likes. */
   readonly version: string | undefined;
+  /** What it speaks; nothing, if the relay's words make no sense. */
   readonly protocols: Protocols;
   /** Its weight for path selection, in kilobytes per second. Zero if the consensus does not say. */
   readonly bandwidth: number;

@@ -7,7 +7,7 @@ import { base64Of, encodeHex } from "../values/encodings.ts";
 import { nickname } from "../values/fingerprint.ts";
 import { integer, keyValue, port, portOrNone } from "../values/numbers.ts";
 import { own } from "../values/own.ts";
-import { readPortPolicy, readProtocols, readSortedWords, readTime } from "../values/read.ts";
+import { readPortPolicy, readSortedWords, readTime } from "../values/read.ts";
 import type { UnixMillis } from "../values/time.ts";
 import type { ConsensusFlavor, RelayFlags, RouterStatus } from "./model.ts";
 import { microdescRouterSection, nsRouterSection } from "./sections.ts";
@@ -118,11 +118,11 @@ export class RouterReader {
       dirPort: router.read(addressIndex + 2, portOrNone, "a port"),
       orAddresses: addresses.length === 0 ? noAddresses : addresses.map(readAddress),
       flags: shared(this.#flags, flags.rest, () => new Set(readSortedWords(flags)) as RelayFlags),
-      version: version === undefined ? undefined : shared(this.#versions, version.rest, (text) => text),
+      version: version === undefined ? undefined : shared(this.#versions, version.freeText, (text) => text),
       protocols:
         protocols === undefined
           ? Protocols.none
-          : shared(this.#protocols, protocols.rest, () => readProtocols(protocols)),
+          : shared(this.#protocols, protocols.rest, (text) => Protocols.parse(text) ?? Protocols.none),
       bandwidth: weight === undefined ? 0 : readBandwidth(weight),
       measured: weight !== undefined && !weight.words.includes("Unmeasured=1"),
       policy: policy === undefined ? undefined : shared(this.#policies, policy.rest, () => readPortPolicy(policy)),

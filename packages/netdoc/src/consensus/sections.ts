@@ -31,8 +31,9 @@ export const authoritySection = new SectionKind("consensus", {
 const routerItems = {
   a: { count: "any", min: 1 },
   s: { count: "once" },
-  v: { count: "maybe" },
-  pr: { count: "maybe" },
+  // The relay itself chose what stands in these two, so nothing in them makes a consensus wrong.
+  v: { count: "maybe", text: true },
+  pr: { count: "maybe", text: true },
   w: { count: "maybe", min: 1 },
 } as const;
 

@@ -72,7 +72,10 @@ export class Item {
     return this.source.copy(this.argumentsStart, this.lineEnd);
   }
 
-  /** Everything that follows the keyword, as UTF-8 and in memory of its own: free text, such as a contact. */
+  /**
+   * Everything that follows the keyword, as UTF-8 and in memory of its own: free text, such as a contact. Somebody out there
+   * chose every character of it, and it may have control characters.
+   */
   get freeText(): string {
     return this.source.utf8(this.argumentsStart, this.lineEnd);
   }

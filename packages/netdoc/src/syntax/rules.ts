@@ -22,7 +22,7 @@ export interface ItemRule {
   readonly objectOptional?: boolean;
   /** Where it must stand. */
   readonly place?: Place;
-  /** Whether what follows the keyword is free text, in which UTF-8 is welcome. */
+  /** Whether what follows the keyword is free text, in which every character is welcome but NUL and newline. */
   readonly text?: boolean;
 }
 
@@ -34,7 +34,8 @@ type WithCount<Table extends RuleTable, Wanted extends Count> = {
 }[keyof Table] &
   string;
 
-const nonAscii = /[\x80-\xff]/;
+const unprintable = /[^\t -~]/;
+const asciiEnd = 0x80;
 
 /**
  * One part of a document, its items found and checked against a table. The getters follow the table's types: only an item
@@ -172,9 +173,12 @@ const placeIndex = (rule: ItemRule, count: number): number => {
 
 const checkItem = (item: Item, rule: ItemRule): void => {
   const { source, object } = item;
-  if (rule.text !== true && !source.ascii) {
-    const bad = item.rest.search(nonAscii);
-    if (bad >= 0) throw item.error("not-ascii", "a character outside ASCII", item.argumentsStart + bad);
+  if (rule.text !== true && !source.plain) {
+    const bad = item.rest.search(unprintable);
+    const at = item.argumentsStart + bad;
+    if (bad >= 0 && source.text.charCodeAt(at) >= asciiEnd)
+      throw item.error("not-ascii", "a character outside ASCII", at);
+    if (bad >= 0) throw item.error("control-character", "a control character", at);
   }
   if (rule.min !== undefined && item.words.length < rule.min)
     throw item.error("missing-argument", `needs ${rule.min} arguments`, item.lineEnd);

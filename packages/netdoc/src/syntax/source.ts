@@ -5,7 +5,7 @@ import { type DocumentKind, NetdocError, type NetdocProblem } from "../errors.ts
 export const maxLineLength = 128 * 1024;
 
 const newline = 0x0a;
-const controlCharacter = /[^\t\n -~\x80-\xff]/;
+const unprintable = /[^\t\n -~]/;
 
 /**
  * The text of one document, or of a part of a longer text that holds many.
@@ -25,8 +25,9 @@ export class Source {
   readonly start: number;
   /** Where it ends. */
   readonly end: number;
-  /** Whether every byte is ASCII, which spares the readers a look at each line. */
-  readonly ascii: boolean;
+  /** Whether it has nothing but printable ASCII, tabs and newlines, which spares the readers a look at each line. */
+  readonly plain: boolean;
+  readonly #ascii: boolean;
 
   private constructor(document: DocumentKind, bytes: Buffer, text: string, start: number, end: number) {
     this.document = document;
@@ -34,7 +35,8 @@ export class Source {
     this.text = text;
     this.start = start;
     this.end = end;
-    this.ascii = isAscii(bytes.subarray(start, end));
+    this.#ascii = isAscii(bytes.subarray(start, end));
+    this.plain = this.#ascii && !unprintable.test(this.#own());
   }
 
   /** The whole of a text, as it came. A string is encoded as UTF-8 first. */
@@ -52,21 +54,24 @@ export class Source {
   }
 
   /**
-   * Checks what dir-spec 1.2 asks of every text: UTF-8, no byte order mark, no control characters, lines that end.
+   * Checks what every text must be (dir-spec 1.2): UTF-8, no byte order mark, no NUL, lines that end. Other control characters
+   * are a matter of the single item: a relay can put them into what it says about itself, and that must not make anybody
+   * refuse the whole consensus.
    *
    * @throws NetdocError at the first byte at fault
    */
   checkEncoding(): void {
     const { bytes, start, end } = this;
-    if (!this.ascii) {
+    if (!this.#ascii) {
       if (end - start >= 3 && bytes[start] === 0xef && bytes[start + 1] === 0xbb && bytes[start + 2] === 0xbf)
         throw this.error("byte-order-mark", "a byte order mark", start);
       if (!isUtf8(bytes.subarray(start, end)))
         throw this.error("not-utf8", "a byte that is not UTF-8", this.#firstBadByte());
     }
-    const whole = start === 0 && end === this.text.length ? this.text : this.text.slice(start, end);
-    const control = whole.search(controlCharacter);
-    if (control >= 0) throw this.error("control-character", "a control character", start + control);
+    if (!this.plain) {
+      const nul = this.#own().indexOf("\0");
+      if (nul >= 0) throw this.error("control-character", "a NUL", start + nul);
+    }
     if (end > start && bytes[end - 1] !== newline)
       throw this.error("missing-newline", "the last line does not end", end);
   }
@@ -96,6 +101,10 @@ export class Source {
   /** The text between two offsets, read as UTF-8. */
   utf8(start: number, end: number): string {
     return this.bytes.toString("utf8", start, end);
+  }
+
+  #own(): string {
+    return this.start === 0 && this.end === this.text.length ? this.text : this.text.slice(this.start, this.end);
   }
 
   #firstBadByte(): number {
