@@ -55,7 +55,7 @@ export class Timeline {
         yield* this.changed.wait;
         continue;
       }
-      const wait = Math.ceil(next.at - this.now());
+      const wait = Math.ceil(next.at - this.now() - ROUNDING);
       if (wait <= 0) {
         this.removeFirst();
         next.run();
@@ -81,3 +81,6 @@ export class Timeline {
     events[index] = last;
   }
 }
+
+/** Sums of fractions of milliseconds are off by less than this. */
+const ROUNDING = 1e-6;

@@ -1,6 +1,6 @@
 import { createHash, X509Certificate } from "node:crypto";
 import { Signal } from "@allium/kernel";
-import { Clock, Duration, Effect, Layer, Scope } from "effect";
+import { Clock, Duration, Effect, Layer, type Scope } from "effect";
 import { MemoryConnection } from "./memory-connection.ts";
 import { type Line, MemoryLine, Pipe } from "./memory-pipe.ts";
 import { Timeline } from "./memory-timeline.ts";
@@ -148,7 +148,11 @@ class Network implements MemoryNetwork {
       listener.onFailed?.(local);
       return refuse("tls", "ERR_SSL_WRONG_VERSION_NUMBER");
     }
-    const secret = options.tls ? createHash("sha256").update(`session ${this.sessions++}`).digest() : undefined;
+    const secret = options.tls
+      ? createHash("sha256")
+          .update(`session ${this.sessions++}`)
+          .digest()
+      : undefined;
     const outgoing = new Pipe(this.line(host, remote.host), this.timeline);
     const incoming = new Pipe(this.line(remote.host, host), this.timeline);
     const onClosed = () => {
