@@ -1,0 +1,60 @@
+import { type Consensus, Lifetime } from "@allium/netdoc";
+import { assert, describe, it } from "@effect/vitest";
+import { Backoff, nextConsensusFetch } from "../src/download/schedule.ts";
+
+const minute = 60_000;
+const hour = 60 * minute;
+const at = (validAfter: number, freshUntil: number, validUntil: number) =>
+  ({ lifetime: new Lifetime(validAfter, freshUntil, validUntil) }) as Consensus;
+
+/** The earliest and the latest that chance can make of it. */
+const range = (consensus: Consensus): readonly [number, number] => [
+  nextConsensusFetch(consensus, () => 0),
+  nextConsensusFetch(consensus, (limit) => limit - 1) + 1,
+];
+
+describe("nextConsensusFetch", () => {
+  it("falls into the first half-interval after a consensus is fresh, two minutes later as clocks may differ", () => {
+    // The example of dir-spec 4.1: valid at 1:00, fresh until 2:00; fetched between 2:00 and 2:30.
+    assert.deepStrictEqual(range(at(hour, 2 * hour, 4 * hour)), [2 * hour + 2 * minute, 2 * hour + 32 * minute]);
+  });
+
+  it("falls into the same half of a round of twenty seconds", () => {
+    assert.deepStrictEqual(range(at(0, 20_000, 60_000)), [21_250, 31_250]);
+  });
+
+  it("never waits for a consensus to end", () => {
+    assert.deepStrictEqual(range(at(0, 20_000, 30_500)), [20_000, 30_000]);
+  });
+});
+
+describe("Backoff", () => {
+  it("draws each delay between a second and three times the one before it (dir-spec 5.5)", () => {
+    const backoff = new Backoff(hour);
+    const limits: Array<number> = [];
+    const highest = (limit: number): number => {
+      limits.push(limit);
+      return limit - 1;
+    };
+    assert.deepStrictEqual([backoff.next(highest), backoff.next(highest), backoff.next(highest)], [1999, 5996, 17_987]);
+    assert.strictEqual(
+      backoff.next(() => 0),
+      1000,
+    );
+    backoff.reset();
+    assert.strictEqual(backoff.next(highest), 1999);
+  });
+
+  it("grows no further than its cap", () => {
+    const backoff = new Backoff(3000);
+    const delays = Array.from({ length: 20 }, () => backoff.next((limit) => limit - 1));
+    assert.strictEqual(Math.max(...delays), 3000);
+  });
+
+  it("begins higher, if asked to", () => {
+    assert.strictEqual(
+      new Backoff(hour).next(() => 0, minute),
+      minute,
+    );
+  });
+});
