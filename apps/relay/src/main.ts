@@ -21,16 +21,25 @@ const report = (cause: Cause.Cause<unknown>): Effect.Effect<void> => {
   return Console.error(error instanceof Error ? error.message : String(error));
 };
 
+/** How the command ended; the fiber's own exit says no more than that it was interrupted, if it ever was. */
+let ended: Exit.Exit<void, unknown> | undefined;
+
 const teardown: Runtime.Teardown = (exit, onExit) => {
-  const wrongUsage = Exit.isFailure(exit) && CliError.isCliError(Cause.squash(exit.cause));
+  const outcome = ended ?? exit;
+  const wrongUsage = Exit.isFailure(outcome) && CliError.isCliError(Cause.squash(outcome.cause));
   if (wrongUsage) onExit(ExitCode.Usage);
-  else Runtime.defaultTeardown(exit, onExit);
+  else Runtime.defaultTeardown(outcome, onExit);
 };
 
-// Interruptible are only those parts of it that say so: the relay ends in good order first, and then the exit code is chosen.
+// Interruptible are only those parts that say so: a relay ends in good order first, and only then is the exit code chosen.
 Command.run(command, { version: packageJson.version }).pipe(
   Effect.tapCause(report),
   Effect.provide(Layer.merge(cli, NodeServices.layer)),
+  Effect.onExit((exit) =>
+    Effect.sync(() => {
+      ended = exit;
+    }),
+  ),
   Effect.uninterruptible,
   NodeRuntime.runMain({ disableErrorReporting: true, teardown }),
 );

@@ -53,17 +53,27 @@ export const openKeyDirectory = Effect.fnUntraced(function* (options: KeyDirecto
     if ((info.mode & expected.forbidden) !== 0) return yield* refuse("mode");
   });
 
-  if (create) {
-    yield* fs.makeDirectory(directory, { recursive: true, mode: directoryMode }).pipe(storage(directory));
-  }
+  const look = (path: string) =>
+    fs.stat(path).pipe(
+      Effect.catchIf(
+        ({ reason }) => reason._tag === "NotFound",
+        () => Effect.void,
+      ),
+      storage(path),
+    );
   // Whoever may write into the data directory can put another directory of keys in the place of ours.
   for (const [path, forbidden] of [
     [options.dataDir, writableByOthers],
     [directory, groupAndOthers],
   ] as const) {
-    const info = yield* Effect.option(fs.stat(path));
-    // A directory that is not there has no files either: the caller sees that when it asks for them.
-    if (Option.isSome(info)) yield* check(path, info.value, { type: "Directory", forbidden, mode: directoryMode });
+    let info = yield* look(path);
+    if (info === undefined) {
+      // A directory that is not there has no files either: the caller sees that when it asks for them.
+      if (!create) break;
+      yield* fs.makeDirectory(path, { recursive: true, mode: directoryMode }).pipe(storage(path));
+      info = yield* look(path);
+    }
+    if (info !== undefined) yield* check(path, info, { type: "Directory", forbidden, mode: directoryMode });
   }
 
   const self: KeyDirectory = {
