@@ -148,11 +148,8 @@ class Network implements MemoryNetwork {
       listener.onFailed?.(local);
       return refuse("tls", "ERR_SSL_WRONG_VERSION_NUMBER");
     }
-    const secret = options.tls
-      ? createHash("sha256")
-          .update(`session ${this.sessions++}`)
-          .digest()
-      : undefined;
+    const session = `session ${this.sessions++} from ${formatEndpoint(local)} to ${formatEndpoint(remote)}`;
+    const secret = options.tls ? createHash("sha256").update(session).digest() : undefined;
     const outgoing = new Pipe(this.line(host, remote.host), this.timeline);
     const incoming = new Pipe(this.line(remote.host, host), this.timeline);
     const onClosed = () => {
