@@ -42,6 +42,7 @@ describe("a connection whose stream has ended", () => {
   it.effect("is told the end at once if nothing is pending, and has three seconds to close", () =>
     Effect.gen(function* () {
       const lingerers = yield* makeLingerers();
+      yield* TestClock.adjust("1 hour");
       const connection = new FakeConnection();
       lingerers.add(connection);
       assert.isTrue(connection.finSent);
