@@ -1,0 +1,208 @@
+/**
+ * What the kernel costs: a hop over a link beside one over a plain `Queue` of capacity one, a wake by a signal, and a group of
+ * two reactors (heap while it is idle, CPU to make it and tear it down). Run it alone: `node bench/kernel.bench.ts`.
+ */
+import { setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
+import { Effect, Queue } from "effect";
+import { Link, Mailbox, Reactor, ReactorGroup, Signal, Topology } from "../src/index.ts";
+
+setFlagsFromString("--expose-gc");
+const collectGarbage = runInNewContext("gc") as () => void;
+
+const ITEMS = 200_000;
+const GROUPS = 10_000;
+const ROUNDS = 5;
+
+const both = (writer: Effect.Effect<unknown, unknown>, reader: Effect.Effect<unknown, unknown>) =>
+  Effect.all([writer, reader], { concurrency: 2 });
+
+/** One side writes without a pause, the other reads without one. */
+const queueHop = Effect.gen(function* () {
+  const queue = yield* Queue.bounded<number>(1);
+  yield* both(
+    Effect.gen(function* () {
+      for (let n = 0; n < ITEMS; n++) yield* Queue.offer(queue, n);
+    }),
+    Effect.gen(function* () {
+      for (let n = 0; n < ITEMS; n++) yield* Queue.take(queue);
+    }),
+  );
+});
+
+const linkHop = Effect.scoped(
+  Effect.gen(function* () {
+    const { writer, reader } = yield* Link.make<number>("hop");
+    yield* both(
+      Effect.gen(function* () {
+        for (let n = 0; n < ITEMS; n++) yield* writer.offer(n);
+      }),
+      Effect.gen(function* () {
+        for (let n = 0; n < ITEMS; n++) yield* reader.take;
+      }),
+    );
+  }),
+);
+
+/** The same, asking without suspending first, as hot paths do. */
+const linkHopUnsafe = Effect.scoped(
+  Effect.gen(function* () {
+    const { writer, reader } = yield* Link.make<number>("hop");
+    yield* both(
+      Effect.gen(function* () {
+        for (let n = 0; n < ITEMS; n++) if (!writer.offerUnsafe(n)) yield* writer.offer(n);
+      }),
+      Effect.gen(function* () {
+        for (let n = 0; n < ITEMS; n++) yield* reader.takeUnsafe() ?? reader.take;
+      }),
+    );
+  }),
+);
+
+/** Each side waits for the other's answer: every hop wakes a fiber. */
+const queuePingPong = Effect.gen(function* () {
+  const [ping, pong] = [yield* Queue.bounded<number>(1), yield* Queue.bounded<number>(1)];
+  yield* both(
+    Effect.gen(function* () {
+      for (let n = 0; n < ITEMS / 2; n++) {
+        yield* Queue.offer(ping, n);
+        yield* Queue.take(pong);
+      }
+    }),
+    Effect.gen(function* () {
+      for (let n = 0; n < ITEMS / 2; n++) yield* Queue.offer(pong, yield* Queue.take(ping));
+    }),
+  );
+});
+
+const linkPingPong = Effect.scoped(
+  Effect.gen(function* () {
+    const [ping, pong] = [yield* Link.make<number>("ping"), yield* Link.make<number>("pong")];
+    yield* both(
+      Effect.gen(function* () {
+        for (let n = 0; n < ITEMS / 2; n++) {
+          yield* ping.writer.offer(n);
+          yield* pong.reader.take;
+        }
+      }),
+      Effect.gen(function* () {
+        for (let n = 0; n < ITEMS / 2; n++) yield* pong.writer.offer(yield* ping.reader.take);
+      }),
+    );
+  }),
+);
+
+const signalPingPong = Effect.gen(function* () {
+  const [ping, pong] = [Signal.make(), Signal.make()];
+  yield* both(
+    Effect.gen(function* () {
+      for (let n = 0; n < ITEMS / 2; n++) {
+        ping.notify();
+        yield* pong.wait;
+      }
+    }),
+    Effect.gen(function* () {
+      for (let n = 0; n < ITEMS / 2; n++) {
+        yield* ping.wait;
+        pong.notify();
+      }
+    }),
+  );
+});
+
+const mailboxHop = Effect.scoped(
+  Effect.gen(function* () {
+    const mailbox = yield* Mailbox.make<{ _tag: "Tick"; n: number }>()({
+      name: "ticks",
+      capacity: 64,
+      policies: { Tick: Mailbox.neverDrop },
+    });
+    yield* both(
+      Effect.gen(function* () {
+        for (let n = 0; n < ITEMS; n++) {
+          while (mailbox.sendUnsafe({ _tag: "Tick", n }) === "undeliverable") yield* Effect.yieldNow;
+        }
+      }),
+      Effect.gen(function* () {
+        for (let n = 0; n < ITEMS; n++) yield* mailbox.reader.take;
+      }),
+    );
+  }),
+);
+
+const reader = (name: string) =>
+  Reactor.make({
+    name,
+    reads: { items: Reactor.port<number>() },
+    writes: {},
+    run: ({ items }) =>
+      Effect.gen(function* () {
+        while (true) yield* items.take;
+      }),
+  });
+const relayer = Reactor.make({
+  name: "ingress",
+  reads: { wake: Reactor.port<number>() },
+  writes: { out: Reactor.port<number>() },
+  run: ({ wake, out }) =>
+    Effect.gen(function* () {
+      while (true) yield* out.offer(yield* wake.take);
+    }),
+});
+const egress = reader("egress");
+
+/** What an idle circuit is: two reactors that wait, a link between them, a link into the first. */
+const makeGroup = Effect.gen(function* () {
+  const group = yield* ReactorGroup.make({ name: "circuit" });
+  const [into, between] = [group.link<number>("into"), group.link<number>("between")];
+  yield* group.start(relayer.wire({ wake: into.reader, out: between.writer }));
+  yield* group.start(egress.wire({ items: between.reader }));
+  return group;
+});
+
+const makeAndTearDown = Effect.scoped(
+  Effect.gen(function* () {
+    for (let n = 0; n < GROUPS; n++) yield* (yield* makeGroup).stop("done");
+  }),
+);
+
+const idleGroups = Effect.scoped(
+  Effect.gen(function* () {
+    const groups = new Array<ReactorGroup<never, string>>(GROUPS);
+    yield* makeGroup;
+    collectGarbage();
+    const before = process.memoryUsage().heapUsed;
+    for (let n = 0; n < GROUPS; n++) groups[n] = yield* makeGroup;
+    collectGarbage();
+    const bytes = (process.memoryUsage().heapUsed - before) / GROUPS;
+    const started = process.hrtime.bigint();
+    const snapshot = yield* Topology.snapshot;
+    const millis = Number(process.hrtime.bigint() - started) / 1e6;
+    console.log(`${"heap per idle group of two reactors, two links".padEnd(52)} ${bytes.toFixed(0).padStart(7)} bytes`);
+    console.log(
+      `${`topology snapshot of ${snapshot.groups.length} groups`.padEnd(52)} ${millis.toFixed(0).padStart(7)} ms`,
+    );
+  }),
+);
+
+const measure = async (name: string, per: string, count: number, effect: Effect.Effect<unknown, unknown>) => {
+  const cpu: Array<number> = [];
+  for (let round = 0; round < ROUNDS; round++) {
+    const before = process.cpuUsage();
+    await Effect.runPromise(effect);
+    const { user, system } = process.cpuUsage(before);
+    cpu.push((user + system) / count);
+  }
+  cpu.sort((one, other) => one - other);
+  console.log(`${name.padEnd(52)} ${cpu[ROUNDS >> 1]!.toFixed(2).padStart(7)} µs CPU per ${per}`);
+};
+
+await measure("stream over a plain queue of capacity one", "hop", ITEMS, queueHop);
+await measure("stream over a link", "hop", ITEMS, linkHop);
+await measure("stream over a link, asking first", "hop", ITEMS, linkHopUnsafe);
+await measure("ping-pong over plain queues", "hop", ITEMS, queuePingPong);
+await measure("ping-pong over links", "hop", ITEMS, linkPingPong);
+await measure("ping-pong by signals", "wake", ITEMS, signalPingPong);
+await measure("stream through a mailbox", "command", ITEMS, mailboxHop);
+await measure("group made, run and torn down", "group", GROUPS, makeAndTearDown);
+await Effect.runPromise(idleGroups);
