@@ -4,6 +4,7 @@ import { assert, describe, it } from "@effect/vitest";
 import { Effect } from "effect";
 import { TestClock } from "effect/testing";
 import * as Kernel from "../src/index.ts";
+import { WAKES_PER_TURN } from "../src/run-queue.ts";
 import { twoInlets } from "./examples/edge.ts";
 import { hangUp, stop } from "./examples/ends.ts";
 import { fullMailbox, makePeers, sync } from "./examples/peers.ts";
@@ -33,7 +34,7 @@ describe("what the documentation shows", () => {
 
   it("names each of the kernel's times and limits with its value", () => {
     const page = read("../../../docs/kernel.md");
-    for (const [name, value] of Object.entries(Kernel)) {
+    for (const [name, value] of Object.entries({ ...Kernel, WAKES_PER_TURN })) {
       if (/^[A-Z_]+$/.test(name) && typeof value !== "object") {
         assert.include(page, `| \`${name}\` | ${value} |`);
       }
