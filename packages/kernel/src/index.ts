@@ -51,6 +51,16 @@ export {
   type SessionReport,
 } from "./routines.ts";
 export { Signal } from "./signal.ts";
+export type {
+  GroupSnapshot,
+  LinkSnapshot,
+  PortSnapshot,
+  ReactorSnapshot,
+  RoutinesSnapshot,
+  SessionSnapshot,
+  SupervisorSnapshot,
+  TopologySnapshot,
+} from "./snapshot.ts";
 export {
   Supervisor,
   type SupervisorCause,
@@ -69,15 +79,4 @@ export {
   TASK_STOP_DEADLINE,
   TEARDOWN_DEADLINE,
 } from "./timeouts.ts";
-export {
-  type GroupSnapshot,
-  type LinkSnapshot,
-  type PortSnapshot,
-  type ReactorSnapshot,
-  type RoutinesSnapshot,
-  type SessionSnapshot,
-  type SupervisorSnapshot,
-  Topology,
-  type TopologyRegistry,
-  type TopologySnapshot,
-} from "./topology.ts";
+export { Topology, type TopologyRegistry } from "./topology.ts";

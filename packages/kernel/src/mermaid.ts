@@ -1,4 +1,4 @@
-import type { GroupSnapshot, LinkSnapshot, TopologySnapshot } from "./topology.ts";
+import type { GroupSnapshot, LinkSnapshot, TopologySnapshot } from "./snapshot.ts";
 
 /** Names come from programs and peers: nothing in them may end the quoted text that they are put into. */
 const text = (name: string): string =>

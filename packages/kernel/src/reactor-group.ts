@@ -3,8 +3,9 @@ import type { LinkEnd, LinkEnded } from "./inlet.ts";
 import { type Link, type LinkClosed, LinkImpl } from "./link.ts";
 import type { WiredReactor } from "./reactor.ts";
 import { Release } from "./release.ts";
+import type { GroupSnapshot, PortSnapshot } from "./snapshot.ts";
 import { TEARDOWN_DEADLINE } from "./timeouts.ts";
-import { type GroupSnapshot, type LinkIdOf, type PortSnapshot, Topology } from "./topology.ts";
+import { type LinkIdOf, Topology } from "./topology.ts";
 
 /** What a reactor of a group may fail with: the group's own errors, and a link's end that it did not handle. */
 export type ReactorError<E> = E | LinkEnded | LinkClosed;
@@ -255,7 +256,8 @@ export const ReactorGroup = {
 
   /**
    * Makes a group, lets `setup` make its links and start its reactors, and waits for its end. Never fails by what a reactor
-   * does: that is in the `GroupEnd`. If `setup` fails or is interrupted, the group is torn down and so does `run`.
+   * does: that is in the `GroupEnd`. If `setup` fails, the group is torn down and
+   * `run` fails with it.
    */
   run: <E = never, Reason = string, SE = never, R = never>(
     options: ReactorGroupOptions,

@@ -55,8 +55,8 @@ export interface ReactorOptions<Reads extends Ports, Writes extends Ports, E, R>
   readonly reads: Reads;
   readonly writes: Writes;
   /**
-   * The reactor's whole life, called once for each start. However it ends (success, failure, defect, interruption), its group ends with it. A `Scope` that
-   * it requires is the group's: what it acquires is released when the group is torn down.
+   * The reactor's whole life, called once for each start. However it ends (success, failure, defect, interruption), its group
+   * ends with it. A `Scope` that it requires is the group's: what it acquires is released when the group is torn down.
    */
   readonly run: (ports: Wiring<Reads, Writes>) => Effect.Effect<unknown, E, R>;
 }
@@ -76,7 +76,9 @@ export const Reactor = {
    *   reads: { numbers: Reactor.port<number>() },
    *   writes: { doubled: Reactor.port<number>() },
    *   run: ({ numbers, doubled }) =>
-   *     Effect.forever(Effect.flatMap(numbers.take, (n) => doubled.offer(n * 2))),
+   *     Effect.gen(function* () {
+   *       while (true) yield* doubled.offer(2 * (yield* numbers.take));
+   *     }),
    * });
    * const wired = double.wire({ numbers: a.reader, doubled: b.writer });
    */

@@ -2,8 +2,9 @@ import { type Cause, Context, Deferred, type Duration, Effect, Exit, type Fiber,
 import { GenerationMap, nextGeneration } from "./generation.ts";
 import { releaseWithin } from "./release.ts";
 import { type CancelledBy, endOf, isDisconnecting, type Routine, type RoutineEnd, type Session } from "./routine.ts";
+import type { RoutinesSnapshot, SessionSnapshot } from "./snapshot.ts";
 import { ROUTINE_RELEASE_DEADLINE } from "./timeouts.ts";
-import { type RoutinesSnapshot, type SessionSnapshot, Topology } from "./topology.ts";
+import { Topology } from "./topology.ts";
 
 /** How a session ended, told once all of it is released. */
 export interface SessionReport<out Peer> extends Session<Peer> {

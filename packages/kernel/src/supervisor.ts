@@ -1,7 +1,8 @@
 import { Cause, Clock, Context, Deferred, Duration, Effect, Exit, Fiber, Option, Pull, Schedule, Scope } from "effect";
+import type { SupervisorSnapshot } from "./snapshot.ts";
 import type { RestartLimits, Task, TaskPolicy, TaskState } from "./task.ts";
 import { TASK_STOP_DEADLINE } from "./timeouts.ts";
-import { type SupervisorSnapshot, Topology } from "./topology.ts";
+import { Topology } from "./topology.ts";
 
 /** What ended a supervisor: the first thing that happened. */
 export type SupervisorCause =

@@ -40,7 +40,12 @@ describe("RunQueue", () => {
     const { scheduler, turns, turn } = byHand();
     const queue = new RunQueue(scheduler);
     let ran = 0;
-    const endless = { runWake: () => (ran++, queue.push(endless)) };
+    const endless = {
+      runWake: () => {
+        ran++;
+        queue.push(endless);
+      },
+    };
     queue.push(endless);
     turn();
     assert.strictEqual(ran, WAKES_PER_TURN);
