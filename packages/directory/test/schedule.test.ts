@@ -1,5 +1,6 @@
 import { type Consensus, Lifetime } from "@allium/netdoc";
 import { assert, describe, it } from "@effect/vitest";
+import { Schema } from "effect";
 import { Backoff, nextConsensusFetch } from "../src/download/schedule.ts";
 
 const minute = 60_000;
@@ -23,9 +24,31 @@ describe("nextConsensusFetch", () => {
     assert.deepStrictEqual(range(at(0, 20_000, 60_000)), [21_250, 31_250]);
   });
 
-  it("never waits for a consensus to end", () => {
-    assert.deepStrictEqual(range(at(0, 20_000, 30_500)), [20_000, 30_000]);
+  it("does not wait for a consensus to end", () => {
+    assert.deepStrictEqual(range(at(0, 20_000, 30_500)), [20_000, 29_500]);
   });
+
+  const seconds = Schema.Int.check(Schema.isBetween({ minimum: 10, maximum: 1_000_000_000 }));
+  it.prop(
+    "falls between the end of freshness and the end of the consensus, and no more than a day and two minutes late",
+    {
+      fresh: seconds,
+      valid: seconds,
+      chance: Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: 0xffff_ffff })),
+    },
+    ({ fresh, valid, chance }) => {
+      const [freshUntil, validUntil] = [fresh * 1000, (fresh + valid) * 1000];
+      const limits: Array<number> = [];
+      const fetchAt = nextConsensusFetch(at(0, freshUntil, validUntil), (limit) => {
+        limits.push(limit);
+        return chance % limit;
+      });
+      assert.isTrue(fetchAt >= freshUntil && fetchAt < validUntil);
+      assert.isTrue(fetchAt <= freshUntil + 24 * hour + 2 * minute);
+      // The most that `Entropy.below` can be asked for.
+      assert.isTrue(limits.every((limit) => Number.isInteger(limit) && limit > 0 && limit <= 2 ** 32));
+    },
+  );
 });
 
 describe("Backoff", () => {

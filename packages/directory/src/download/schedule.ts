@@ -35,6 +35,9 @@ export class Backoff {
 /** How long caches leave the authorities alone after a consensus is due, at most. */
 const longestSlack = 120 * second;
 
+/** What the authorities agree on is not to keep us from asking them for longer than this. */
+const longestWindow = 24 * 3600 * second;
+
 /**
  * When to fetch the consensus that follows a given one: as a cache does, at a random time in the first half-interval after it
  * is no longer fresh, and before it ends (dir-spec 4.1). In the past, if it ended long ago.
@@ -44,7 +47,8 @@ export const nextConsensusFetch = (consensus: Consensus, draw: Draw): UnixMillis
   const interval = freshUntil - validAfter;
   // Clocks may differ a little, and authorities take a moment to have it.
   const slack = Math.max(second, Math.min(longestSlack, interval / 16));
-  const window = Math.max(second, Math.floor(interval / 2));
+  const untilEnd = validUntil - freshUntil - second;
+  const window = Math.max(second, Math.min(Math.floor(interval / 2), untilEnd, longestWindow));
   const start = Math.min(freshUntil + slack, Math.max(freshUntil, validUntil - window - second));
   return start + draw(window);
 };

@@ -1,6 +1,6 @@
 import { deflateSync } from "node:zlib";
 import { layerEntropySeeded, MemoryNetwork } from "@allium/channel";
-import { ReactorGroup } from "@allium/kernel";
+import { Supervisor, TaskPolicy } from "@allium/kernel";
 import { Context, Effect, Layer, type Scope } from "effect";
 import {
   type Authority,
@@ -83,11 +83,11 @@ export class PretendedNetwork {
       const reactor = Context.get(context, DirectoryReactor);
       const view = Context.get(context, DirectoryView);
       yield* Effect.gen(function* () {
-        const group = yield* ReactorGroup.make({ name: "directory" });
-        yield* Effect.orDie(group.start(reactor.fetcher));
-        if (source !== undefined) {
-          yield* Effect.orDie(Effect.provideService(group.start(reactor.publisher), DescriptorSource, source));
-        }
+        const supervisor = yield* Supervisor.make({ name: "relay" });
+        yield* Effect.orDie(supervisor.start(reactor.fetcher, TaskPolicy.fatal));
+        if (source === undefined) return;
+        const publisher = supervisor.start(reactor.publisher, TaskPolicy.fatal);
+        yield* Effect.orDie(Effect.provideService(publisher, DescriptorSource, source));
       }).pipe(Effect.provideContext(context));
       return { reactor, view };
     });

@@ -1,0 +1,82 @@
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import {
+  NetdocError,
+  parseAuthorityCertificates,
+  parseMicrodescriptors,
+  ValidityError,
+  VerificationError,
+} from "@allium/netdoc";
+import type { FuzzTarget, Random } from "../../../test/support/fuzz.ts";
+import { readStored } from "../src/cache/last-listed.ts";
+import { Holdings, NothingNewer } from "../src/download/holdings.ts";
+
+const document = (name: string): Buffer =>
+  readFileSync(new URL(`../../netdoc/test/fixtures/tor/${name}`, import.meta.url));
+
+const consensus = document("consensus-microdesc");
+const certificates = document("certificates");
+const microdescriptors = document("microdescriptors");
+const stored = document("cached-microdescriptors");
+const identities = parseAuthorityCertificates(certificates).documents.map(({ identity }) => identity);
+const validAfter = Date.UTC(2026, 10, 21, 10, 45, 20);
+
+/** A document as it is, or spoilt. */
+const maybeSpoilt = (random: Random, bytes: Buffer): Buffer => (random.oneIn(2) ? bytes : random.mutate(bytes));
+
+/** The end of what was signed: bytes after it are of no consequence. */
+const signedEnd = consensus.indexOf("directory-signature ");
+
+const operations: ReadonlyArray<(random: Random, holdings: Holdings, now: number) => void> = [
+  (random, holdings, now) => {
+    const text = maybeSpoilt(random, consensus);
+    holdings.acceptConsensus(holdings.readConsensus(text), now);
+    assert(text.subarray(0, signedEnd).equals(consensus.subarray(0, signedEnd)), "took what nobody has signed");
+  },
+  (random, holdings, now) => void holdings.acceptCertificates(maybeSpoilt(random, certificates), now),
+  (random, holdings) => {
+    const wanted = new Set(holdings.missingMicrodescriptors());
+    holdings.acceptMicrodescriptors(maybeSpoilt(random, microdescriptors), wanted);
+  },
+  (random, holdings, now) => {
+    const file = maybeSpoilt(random, stored);
+    const found = readStored(file, parseMicrodescriptors(file).documents);
+    holdings.restoreMicrodescriptors(found, now);
+  },
+];
+
+/** Whether everything that is held belongs together. */
+const check = (holdings: Holdings): void => {
+  const { consensus, held, params, microdescriptors, certificates, missingMicrodescriptors } = holdings.snapshot;
+  assert.equal(held?.consensus, consensus);
+  if (consensus !== undefined) assert.equal(params, consensus.params);
+  assert.equal(missingMicrodescriptors, holdings.missingMicrodescriptors().length);
+  for (const { identity } of certificates) assert(identities.includes(identity), "a stranger's certificate");
+  for (const [digest, microdescriptor] of microdescriptors) assert.equal(microdescriptor.digest, digest);
+};
+
+export const targets: ReadonlyArray<FuzzTarget> = [
+  {
+    name: "directory/holdings",
+    run: (random) => {
+      const holdings = new Holdings(identities);
+      const now = validAfter + random.pick([0, -3000, 30_000, 41_000, 8 * 86_400_000]);
+      const rounds = 1 + random.below(5);
+      for (let round = 0; round < rounds; round++) {
+        const before = holdings.snapshot;
+        try {
+          random.pick(operations)(random, holdings, now);
+        } catch (error) {
+          const isJudgement =
+            error instanceof NetdocError ||
+            error instanceof VerificationError ||
+            error instanceof ValidityError ||
+            error instanceof NothingNewer;
+          if (!isJudgement) throw error;
+          assert.equal(holdings.snapshot, before, "a refusal has changed something");
+        }
+        check(holdings);
+      }
+    },
+  },
+];
