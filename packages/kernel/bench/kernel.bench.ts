@@ -140,8 +140,8 @@ const reader = (name: string) =>
         while (true) yield* items.take;
       }),
   });
-const relayer = Reactor.make({
-  name: "ingress",
+const forwarder = Reactor.make({
+  name: "forward",
   reads: { wake: Reactor.port<number>() },
   writes: { out: Reactor.port<number>() },
   run: ({ wake, out }) =>
@@ -149,14 +149,14 @@ const relayer = Reactor.make({
       while (true) yield* out.offer(yield* wake.take);
     }),
 });
-const egress = reader("egress");
+const sink = reader("sink");
 
-/** What an idle circuit is: two reactors that wait, a link between them, a link into the first. */
+/** An idle group: two reactors that wait, a link between them, a link into the first. */
 const makeGroup = Effect.gen(function* () {
-  const group = yield* ReactorGroup.make({ name: "circuit" });
+  const group = yield* ReactorGroup.make({ name: "idle" });
   const [into, between] = [group.link<number>("into"), group.link<number>("between")];
-  yield* group.start(relayer.wire({ wake: into.reader, out: between.writer }));
-  yield* group.start(egress.wire({ items: between.reader }));
+  yield* group.start(forwarder.wire({ wake: into.reader, out: between.writer }));
+  yield* group.start(sink.wire({ items: between.reader }));
   return group;
 });
 

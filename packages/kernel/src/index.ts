@@ -67,10 +67,17 @@ export {
   SupervisorClosed,
   type SupervisorEnd,
   type SupervisorOptions,
-  type TaskHandle,
   TaskNameTaken,
 } from "./supervisor.ts";
-export { type RestartLimits, type RestartOptions, type Task, TaskPolicy, type TaskState } from "./task.ts";
+export {
+  type RestartLimits,
+  type RestartOptions,
+  type Task,
+  type TaskFailed,
+  type TaskHandle,
+  TaskPolicy,
+  type TaskState,
+} from "./task.ts";
 export {
   MAX_RESTARTS,
   RESTART_SCHEDULE,

@@ -62,7 +62,7 @@ interface ParkedOffer<A> {
 }
 
 /**
- * Both ends and the link are one object: an idle link is less than half a kilobyte, and a circuit has several of them.
+ * Both ends and the link are one object: an idle link is about half a kilobyte, and there are thousands of them.
  *
  * A parked `offer` is resumed on the spot when its item moves into the slot, so that accepting and returning are one step and
  * an interruption cannot fall between them. A parked offer implies a full slot.

@@ -1,8 +1,8 @@
 /**
  * The run queue: where fibers that a link or a signal has woken wait for their turn.
  *
- * Waking a fiber on the spot would run it inside whoever woke it: a socket callback that wakes a reactor for its first cell
- * would hand it a train of one. So a wake is queued and run when the running code has ended. Queueing costs a push on an array;
+ * Waking a fiber on the spot would run it inside whoever woke it: a socket callback that wakes a reactor for the first
+ * message it finds would hand it that one alone. So a wake is queued and run when the running code has ended. Queueing costs a push on an array;
  * only the first wake of a burst asks the platform for a turn, and wakes that wakes cause run in the same turn, so a message
  * that crosses five links costs one turn of the event loop, not five.
  */

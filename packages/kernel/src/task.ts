@@ -77,3 +77,23 @@ export interface Task<out E = never, out R = never> {
   /** The whole of it. It is run anew for each start; a `Scope` that it requires is closed before it starts again. */
   readonly run: Effect.Effect<unknown, E, R>;
 }
+
+/** A started task. */
+export interface TaskHandle {
+  readonly name: string;
+  /** How it stands now. */
+  readonly state: () => TaskState;
+  /** Waits until the task is over for good: `done`, `failed` or `stopped`. */
+  readonly ended: Effect.Effect<TaskState>;
+  /** Stops this task alone, which is not a failure, and waits until it has stopped. */
+  readonly stop: Effect.Effect<TaskState>;
+}
+
+/** Why the end of a task was fatal. */
+export interface TaskFailed {
+  readonly _tag: "TaskFailed";
+  readonly task: string;
+  readonly exit: Exit.Exit<unknown, unknown>;
+  /** Its policy allows no restart, the failure was not transient, or the policy's patience has run out. */
+  readonly why: "policy" | "not transient" | "too many restarts" | "schedule over";
+}

@@ -28,7 +28,7 @@ describe("Supervisor", () => {
   it.effect("stops all tasks when a fatal one ends, the last started first", () =>
     Effect.gen(function* () {
       const notes: Array<string> = [];
-      const supervisor = yield* Supervisor.make({ name: "relay" });
+      const supervisor = yield* Supervisor.make({ name: "node" });
       yield* supervisor.start(steady("a", notes), TaskPolicy.fatal);
       yield* supervisor.start(
         { name: "b", run: Effect.andThen(Effect.sleep("1 second"), Effect.fail("why")) },

@@ -106,7 +106,7 @@ describe("Topology", () => {
     Effect.gen(function* () {
       const { group, into, out } = yield* pipeline;
       group.link<number>("held by nobody");
-      const supervisor = yield* Supervisor.make({ name: "relay" });
+      const supervisor = yield* Supervisor.make({ name: "node" });
       yield* supervisor.start({ name: "heartbeat", run: Effect.never }, TaskPolicy.fatal);
       const routines = yield* Routines.make<string>({ name: "peers" });
       const idle = Routine.make<string, void>({
@@ -127,7 +127,7 @@ describe("Topology", () => {
         '    g1r0["first"]',
         '    g1r1["second"]',
         "  end",
-        '  subgraph s2["relay"]',
+        '  subgraph s2["node"]',
         '    s2t0["heartbeat<br/>running"]',
         "  end",
         '  subgraph p3["peers"]',
