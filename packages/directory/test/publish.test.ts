@@ -226,9 +226,26 @@ describe("the publishing reactor", () => {
       assert.isBelow(told, 50);
       source.ready = true;
       yield* reactor.publish("there is an address");
-      yield* TestClock.adjust("30 minutes");
+      yield* TestClock.adjust("1 second");
       assert.strictEqual(posts().length, 3);
       assert.strictEqual(reactor.publication()?.reason, "there is an address");
+    }),
+  );
+
+  it.effect("keeps what was published while the source cannot make anything newer", () =>
+    Effect.gen(function* () {
+      const { network, source, reactor, posts } = yield* setup();
+      yield* network.listen();
+      yield* reactor.publish("the relay starts");
+      yield* TestClock.adjust("1 minute");
+      source.ready = false;
+      yield* TestClock.adjust("20 hours");
+      assert.strictEqual(reactor.publication()?.at, start + 2000);
+      assert.isBelow(network.logs.find("Info", "not published").length, 60);
+      source.ready = true;
+      yield* TestClock.adjust("30 minutes");
+      assert.strictEqual(posts().length, 6);
+      assert.strictEqual(reactor.publication()?.reason, "the descriptor has become old");
     }),
   );
 

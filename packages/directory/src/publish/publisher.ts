@@ -59,7 +59,11 @@ export const runPublisher = (
       /** Not before this are they built. */
       let notBefore: UnixMillis = before === undefined ? 0 : before.at + millis(timing.publishInterval);
 
+      /** Nor before this, after the source was not ready. Whoever asks meanwhile knows why to try again. */
+      let notReadyUntil: UnixMillis = 0;
+
       const want = (reason: string, now: UnixMillis): void => {
+        notReadyUntil = 0;
         if (wanted === undefined) notBefore = Math.max(notBefore, now + millis(timing.publishGrace));
         wanted = reason;
       };
@@ -86,7 +90,7 @@ export const runPublisher = (
         const now = yield* Clock.currentTimeMillis;
         const built = yield* Effect.result(source.build(now));
         if (built._tag === "Failure") {
-          notBefore = now + notReady.next(below);
+          notReadyUntil = now + notReady.next(below);
           yield* Effect.logInfo(`not published: ${built.failure.message}`);
           return;
         }
@@ -113,14 +117,15 @@ export const runPublisher = (
           want(taken.value.reason, now);
         }
         const last = SubscriptionRef.getUnsafe(publication);
-        if (last !== undefined && now >= last.at + millis(timing.republishAge))
-          want("the descriptor has become old", now);
-        if (wanted !== undefined && now >= notBefore) {
+        const isOld = last !== undefined && now >= last.at + millis(timing.republishAge);
+        if (isOld && wanted === undefined) want("the descriptor has become old", now);
+        const buildAt = Math.max(notBefore, notReadyUntil);
+        if (wanted !== undefined && now >= buildAt) {
           yield* publish(wanted);
           continue;
         }
         const next =
-          wanted !== undefined ? notBefore : last === undefined ? undefined : last.at + millis(timing.republishAge);
+          wanted !== undefined ? buildAt : last === undefined ? undefined : last.at + millis(timing.republishAge);
         yield* next === undefined ? woken.wait : Effect.timeoutOption(woken.wait, Duration.millis(next - now));
       }
     }),

@@ -45,7 +45,7 @@ export class MemoryFiles {
                 file.bytes = Buffer.concat([file.bytes, bytes]);
               }),
             sync: Effect.void,
-          } as FileSystem.File);
+          } as unknown as FileSystem.File);
         }),
     });
   }
