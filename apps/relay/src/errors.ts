@@ -1,14 +1,16 @@
+import type { KeyStoreError, RelayError } from "@allium/relay";
 import { Data, Runtime } from "effect";
 import { ExitCode } from "./exit-code.ts";
 
 /** The relay could not be run, or ended by itself. */
 export class RelayStopped extends Data.TaggedError("RelayStopped")<{
   readonly exitCode: ExitCode;
-  readonly cause: unknown;
+  readonly detail: string;
+  readonly cause: RelayError;
 }> {
   override readonly [Runtime.errorExitCode] = this.exitCode;
   override get message(): string {
-    return this.cause instanceof Error ? this.cause.message : String(this.cause);
+    return this.detail;
   }
 }
 
@@ -29,7 +31,7 @@ export class UsageError extends Data.TaggedError("UsageError")<{ readonly detail
 }
 
 /** What is wrong with the keys. */
-export class KeysRefused extends Data.TaggedError("KeysRefused")<{ readonly cause: Error }> {
+export class KeysRefused extends Data.TaggedError("KeysRefused")<{ readonly cause: KeyStoreError }> {
   override readonly [Runtime.errorExitCode] = ExitCode.Keys;
   override get message(): string {
     return this.cause.message;

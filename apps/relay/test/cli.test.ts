@@ -1,0 +1,199 @@
+import { chmodSync, existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { createServer } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, assert, beforeEach, describe, it } from "@effect/vitest";
+import { minimal } from "./support/config-text.ts";
+import { run, start } from "./support/program.ts";
+
+let directory: string;
+let file: string;
+
+beforeEach(() => {
+  directory = mkdtempSync(join(tmpdir(), "allium-cli-"));
+  file = join(directory, "relay.toml");
+  writeFileSync(file, minimal);
+});
+afterEach(() => {
+  rmSync(directory, { recursive: true });
+});
+
+const keyFile = (): string => join(directory, "data/keys/secret_id_key");
+
+/** A port of the loopback that somebody listens on until the test ends, or was free a moment ago. */
+const openPort = () =>
+  new Promise<{ readonly port: number; readonly close: () => Promise<void> }>((resolve) => {
+    const server = createServer();
+    server.listen(0, "127.0.0.1", () => {
+      const address = server.address();
+      resolve({
+        port: typeof address === "object" && address !== null ? address.port : 0,
+        close: () => new Promise((done) => server.close(() => done())),
+      });
+    });
+  });
+
+describe("help", () => {
+  it("tells a newcomer the commands, where to begin, and the exit codes", async () => {
+    const { code, stdout } = await run("--help");
+    assert.strictEqual(code, 0);
+    for (const word of ["run", "keygen", "fingerprint", "check-config", "relay.example.toml", "Exit codes"])
+      assert.include(stdout, word);
+  });
+
+  for (const command of ["run", "keygen", "fingerprint", "check-config"])
+    it(`of ${command} has its flags and an example`, async () => {
+      const { code, stdout } = await run(command, "--help");
+      assert.strictEqual(code, 0);
+      assert.include(stdout, "--config, -c FILE");
+      assert.include(stdout, `EXAMPLES\n  allium-relay ${command} --config relay.toml`);
+    });
+
+  it("tells the version", async () => {
+    const { version } = JSON.parse(readFileSync(new URL("../package.json", import.meta.url), "utf8"));
+    assert.deepStrictEqual(await run("--version"), { code: 0, stdout: `allium-relay v${version}\n`, stderr: "" });
+  });
+});
+
+describe("a wrong command line ends with 2", () => {
+  const cases: ReadonlyArray<readonly [what: string, args: ReadonlyArray<string>, says: string]> = [
+    ["without a command", [], "SUBCOMMANDS"],
+    ["with a command that is none", ["fly"], 'Unknown subcommand "fly"'],
+    ["without the configuration", ["run"], "Missing required flag: --config"],
+    ["with a flag that is none", ["check-config", "--conf", "x"], "--conf"],
+    [
+      "with neither a configuration nor a data directory",
+      ["keygen"],
+      "give either --config FILE or --data-dir DIRECTORY",
+    ],
+    [
+      "with both of them",
+      ["fingerprint", "--config", "x", "--data-dir", "y"],
+      "give either --config FILE or --data-dir DIRECTORY",
+    ],
+  ];
+  for (const [what, args, says] of cases)
+    it(what, async () => {
+      const { code, stdout, stderr } = await run(...args);
+      assert.strictEqual(code, 2);
+      assert.include(stdout + stderr, says);
+    });
+});
+
+describe("check-config", () => {
+  it("tells what a configuration means, and writes nothing", async () => {
+    const { code, stdout, stderr } = await run("check-config", "--config", file);
+    assert.strictEqual(code, 0);
+    assert.include(stdout, `${file} is fine:`);
+    assert.match(stdout, /listens on +127\.0\.0\.1:9101/);
+    assert.strictEqual(stderr, "");
+    assert.isFalse(existsSync(join(directory, "data")));
+  });
+
+  it("ends with 3 and the mistakes alone", async () => {
+    writeFileSync(file, minimal.replace("nickname", "nikname").replace("9101", "99999"));
+    const { code, stdout, stderr } = await run("check-config", "--config", file);
+    assert.strictEqual(code, 3);
+    assert.strictEqual(stdout, "");
+    assert.strictEqual(
+      stderr,
+      [
+        `${file}: nickname: it is missing, and there is no default`,
+        `${file}:1: nikname: there is no such key; did you mean "nickname"?`,
+        `${file}:3: or_port: expected an IP address and a port, as in "127.0.0.1:9101", got "127.0.0.1:99999"`,
+        "",
+      ].join("\n"),
+    );
+  });
+
+  it("warns, and is content", async () => {
+    writeFileSync(file, `${minimal}[metrics]\nlisten = "127.0.0.1:9035"\n`);
+    const { code, stderr } = await run("check-config", "--config", file);
+    assert.strictEqual(code, 0);
+    assert.include(stderr, `warning: ${file}:7: metrics.listen: metrics are not built yet`);
+  });
+});
+
+describe("keygen and fingerprint", () => {
+  it("make the keys once, and tell the same ever after", async () => {
+    const made = await run("keygen", "--config", file);
+    assert.strictEqual(made.code, 0);
+    assert.match(made.stdout, /^Zwiebel [0-9A-F]{40}\ned25519 [A-Za-z0-9+/]{43}\n$/);
+    assert.strictEqual(made.stderr, `new keys are in ${directory}/data/keys\n`);
+    assert.strictEqual(statSync(keyFile()).mode & 0o777, 0o600);
+    const key = readFileSync(keyFile());
+
+    const again = await run("keygen", "--config", file);
+    assert.deepStrictEqual({ ...again, stderr: "" }, { ...made, stderr: "" });
+    assert.include(again.stderr, "there were keys already");
+    assert.deepStrictEqual(readFileSync(keyFile()), key);
+
+    assert.deepStrictEqual(await run("fingerprint", "--config", file), { ...made, stderr: "" });
+    assert.deepStrictEqual(await run("fingerprint", "--data-dir", join(directory, "data")), {
+      code: 0,
+      stdout: made.stdout.replace("Zwiebel ", ""),
+      stderr: "",
+    });
+  });
+
+  it("end with 4 if there are no keys to tell of", async () => {
+    const { code, stderr } = await run("fingerprint", "--config", file);
+    assert.strictEqual(code, 4);
+    assert.include(stderr, "data/keys/secret_id_key does not exist");
+  });
+
+  it("end with 4 if others can read the keys, and name the file and its mode", async () => {
+    await run("keygen", "--config", file);
+    chmodSync(keyFile(), 0o644);
+    for (const command of ["keygen", "fingerprint"]) {
+      const { code, stdout, stderr } = await run(command, "--config", file);
+      assert.strictEqual(code, 4);
+      assert.strictEqual(stdout, "");
+      assert.include(stderr, `${keyFile()} has mode 0644`);
+    }
+  });
+});
+
+describe("run", () => {
+  it("listens until SIGTERM, and ends in good order", async () => {
+    const { port, close } = await openPort();
+    await close();
+    writeFileSync(file, `${minimal.replace("9101", String(port))}[metrics]\nlisten = "127.0.0.1:9035"\n`);
+    const program = start("run", "--config", file);
+    await program.logged(`listening on 127.0.0.1:${port}`);
+    program.child.kill("SIGTERM");
+    const { code, stdout, stderr } = await program.end;
+    assert.strictEqual(code, 0, stderr);
+    assert.strictEqual(stdout, "");
+    assert.include(stderr, `level=WARN`);
+    assert.include(stderr, `${file}:7: metrics.listen: metrics are not built yet`);
+    assert.match(stderr, /message="ending: closing circuits[^"]*"/);
+    assert.match(stderr, /message=ended\n$/);
+  });
+
+  it("ends with 1 if somebody else listens on its port", async () => {
+    const { port, close } = await openPort();
+    writeFileSync(file, minimal.replace("9101", String(port)));
+    const { code, stderr } = await run("run", "--config", file);
+    await close();
+    assert.strictEqual(code, 1);
+    assert.include(stderr, "level=ERROR");
+    assert.include(stderr, `cannot listen on 127.0.0.1:${port} (EADDRINUSE): another program does`);
+  });
+
+  it("ends with 3 and touches nothing if the configuration is wrong", async () => {
+    writeFileSync(file, minimal.replace("true", '"yes"'));
+    const { code, stderr } = await run("run", "--config", file);
+    assert.strictEqual(code, 3);
+    assert.include(stderr, `${file}:4: test_network: expected true or false`);
+    assert.isFalse(existsSync(join(directory, "data")));
+  });
+
+  it("ends with 4 if others can read the keys", async () => {
+    await run("keygen", "--config", file);
+    chmodSync(keyFile(), 0o604);
+    const { code, stderr } = await run("run", "--config", file);
+    assert.strictEqual(code, 4);
+    assert.include(stderr, `${keyFile()} has mode 0604`);
+  });
+});
