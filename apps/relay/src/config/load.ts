@@ -27,8 +27,13 @@ export interface ProgramConfig {
 const cannotRead = (file: string, reason: string): string => `cannot read ${file}: ${reason}`;
 
 /** The reason of a failed reading, without the path that the message around it names. */
-const readingReason = (tag: string): string =>
-  tag === "NotFound" ? "there is no such file" : tag === "PermissionDenied" ? "no permission" : tag;
+const readingReason = (tag: string): string => readingReasons[tag] ?? tag;
+
+const readingReasons: Readonly<Record<string, string>> = {
+  NotFound: "there is no such file",
+  PermissionDenied: "no permission",
+  BadResource: "it is no file",
+};
 
 /**
  * Reads a configuration file. Relative paths in it are those of the directory that it is in.
