@@ -1,0 +1,69 @@
+import { afterAll, assert, beforeAll, it } from "@effect/vitest";
+import { AlliumRelay, describeFailures, dialOrigin, runTransfers, TorNetwork, type TorNode } from "../network/index.ts";
+import { describeWithTor } from "../network/vitest.ts";
+import { openExit, texts, WITHOUT_CONFLUX } from "./support/allium.ts";
+
+const FLAGS = ["Running", "Valid", "Fast", "Exit", "Guard"];
+
+describeWithTor("Allium joining a running tor network", () => {
+  let network: TorNetwork;
+  let allium: AlliumRelay;
+  let beside: TorNode;
+
+  beforeAll(async () => {
+    network = await TorNetwork.start({
+      exits: 0,
+      relays: 2,
+      clients: 0,
+      consensusParams: WITHOUT_CONFLUX,
+      // Exit for the policy and Fast for the bandwidth, as on the public network.
+      voting: { interval: 20, earnedFlags: true },
+    });
+  });
+
+  afterAll(async () => {
+    await network?.[Symbol.asyncDispose]();
+  });
+
+  it("gets Running, Valid, Fast, Exit and Guard within three rounds, and as soon as a tor exit started beside it", async () => {
+    // From the beginning of a round, so that both have the same time until the next vote.
+    await using rounds = await network.authorities[0]!.control.events("NEWCONSENSUS");
+    await rounds.until((event) => event, 25_000, "the next consensus");
+    [allium, beside] = await Promise.all([
+      AlliumRelay.start(network, { extra: { exit: openExit(network) } }),
+      network.addExit({ nickname: "beside" }),
+    ]);
+    const listed = (nickname: string) => network.waitForConsensus(nickname, { flags: FLAGS, timeoutMs: 75_000 });
+    const [ours, theirs] = await allium.whileRunning(Promise.all([listed("allium"), listed("beside")]));
+    console.log(`in the consensus after ${ours.rounds} rounds (tor: ${theirs.rounds}), ${ours.seconds.toFixed(1)} s`);
+    assert.isAtMost(ours.rounds, 3);
+    assert.isAtMost(ours.rounds, theirs.rounds);
+    assert.strictEqual(ours.status.orPort, allium.orPort);
+    assert.strictEqual(ours.status.address, "127.0.0.1");
+    assert.include(allium.log(), `allium ${ours.status.fingerprint}`);
+  });
+
+  it("carries a client's streams while nobody warns of anything", async () => {
+    const client = await network.addClient({ extraTorrc: [["ExitNodes", "allium"]] });
+    const origin = await network.localOrigin();
+    const report = await allium.whileRunning(
+      runTransfers({
+        dial: dialOrigin(client.socks(), origin),
+        count: 12,
+        concurrency: 6,
+        sizes: [0, 1_000, 1_000_000],
+        directions: ["down", "up", "both"],
+      }),
+    );
+    assert.strictEqual(describeFailures(report), "");
+    assert.isTrue(beside.running);
+    assert.deepStrictEqual(network.warnings(), []);
+    assert.deepStrictEqual(texts(allium.warnings()), []);
+  });
+
+  it("ends in order at SIGTERM", async () => {
+    const { code, signal } = await allium.stop();
+    assert.deepStrictEqual({ code, signal }, { code: 0, signal: null });
+    assert.deepStrictEqual(texts(allium.warnings()), []);
+  });
+});

@@ -1,0 +1,129 @@
+import { afterAll, assert, beforeAll, it } from "@effect/vitest";
+import {
+  type AlliumRelay,
+  describeFailures,
+  formatRequest,
+  Meter,
+  type Origin,
+  runTransfers,
+  socksConnect,
+  type TorNetwork,
+  type TorNode,
+  waitForConnection,
+  withTimeout,
+} from "../network/index.ts";
+import { describeWithTor } from "../network/vitest.ts";
+import { ask, startWithAllium, texts } from "./support/allium.ts";
+
+/** 33 sizes: each third of the plan has one of 20 MB, some of a megabyte, and many about the size of a cell and below. */
+const SIZES: ReadonlyArray<number> = [
+  20_000_000,
+  5_000_000,
+  ...new Array<number>(4).fill(1_000_000),
+  ...new Array<number>(6).fill(100_000),
+  ...[0, 1, 2, 497, 498, 499, 509, 996, 1_000, 4_096, 10_000],
+  ...[0, 1, 13, 498, 1_494, 16_384, 31_744, 31_745, 50_000, 65_536],
+];
+
+describeWithTor("Allium as the only exit of a tor network", () => {
+  let network: TorNetwork;
+  let allium: AlliumRelay;
+  let origin: Origin;
+  let client: TorNode;
+
+  beforeAll(async () => {
+    ({ network, allium } = await startWithAllium({ exits: 0, relays: 2 }));
+    origin = await network.childOrigin();
+    client = network.clients[0]!;
+  });
+
+  afterAll(async () => {
+    await network?.[Symbol.asyncDispose]();
+  });
+
+  it("carries 200 transfers of 0 B to 20 MB both ways, 50 at a time, byte for byte", async () => {
+    const meter = new Meter({ allium: allium.pid });
+    const report = await allium.whileRunning(
+      runTransfers({
+        // Several circuits: streams of different credentials do not share one.
+        dial: (index) => socksConnect(client.socks(`circuit${index % 4}`), origin.host, origin.port),
+        count: 200,
+        concurrency: 50,
+        sizes: SIZES,
+        directions: ["down", "up", "both"],
+      }),
+    );
+    console.log(
+      `200 transfers, ${(report.bytes / 1e6).toFixed(0)} MB in ${report.seconds.toFixed(1)} s,`,
+      `${(report.bytesPerSecond / 1e6).toFixed(1)} MB/s\n${meter.table(report.bytes)}`,
+    );
+    assert.strictEqual(describeFailures(report), "");
+    assert.strictEqual(report.results.length, 200);
+    assert.strictEqual(Math.max(...report.results.map(({ size }) => size)), 20_000_000);
+    const ends = (await origin.connections()).map(({ mode, end }) => `${mode} ${end}`);
+    assert.deepStrictEqual([...new Set(ends)], ["transfer done"]);
+  });
+
+  it("delivers all that the origin sent before it closed, while the client is still sending", async () => {
+    const once = async (down: number, sending: boolean): Promise<void> => {
+      const socket = await socksConnect(client.socks(), origin.host, origin.port);
+      let received = 0;
+      // Taken as it comes: a reset of what is sent too late must not cost what came before it.
+      socket.on("data", (chunk: Buffer) => {
+        received += chunk.length;
+      });
+      socket.write(formatRequest({ mode: "early-close", down, up: sending ? 100_000 : 0 }));
+      if (sending) socket.write(Buffer.alloc(100_000));
+      // A little at a time: what lies unread in the client's daemon when the end comes is a reset for us.
+      const timer = setInterval(() => sending && socket.write(Buffer.alloc(498)), 2);
+      await withTimeout(new Promise((resolve) => socket.once("close", resolve)), 20_000, "the end of the stream");
+      clearInterval(timer);
+      assert.strictEqual(received, down);
+    };
+    const sizes = [1, 498, 499, 70_000, 1_000_000, 3_000_000];
+    await Promise.all(sizes.flatMap((down) => [once(down, false), once(down, true)]));
+  });
+
+  it("delivers all that the client sent before it closed", async () => {
+    const sizes = [1, 498, 499, 70_000, 1_000_003, 3_000_001];
+    await Promise.all(
+      sizes.map(async (up) => {
+        const socket = await socksConnect(client.socks(), origin.host, origin.port);
+        socket.write(formatRequest({ mode: "early-close", up }));
+        socket.end(Buffer.alloc(up));
+        const seen = await waitForConnection(origin, ({ bytesIn, open }) => bytesIn === up && !open, 20_000);
+        assert.strictEqual(seen.end, "done");
+        socket.destroy();
+      }),
+    );
+  });
+
+  it("breaks the client's stream when the origin breaks the connection", async () => {
+    const socket = await socksConnect(client.socks(), origin.host, origin.port);
+    const reader = ask(socket, { mode: "reset" });
+    const ended = await reader.some(1).then(
+      (chunk) => chunk === null,
+      () => true,
+    );
+    assert.isTrue(ended);
+    socket.destroy();
+  });
+
+  it("connects by name, to IPv4 and to IPv6 addresses", async () => {
+    const whoami = async (host: string): Promise<string> => {
+      const socket = await socksConnect(client.socks(), host, origin.port);
+      const line = await ask(socket, { mode: "whoami" }).line();
+      socket.destroy();
+      return line;
+    };
+    assert.match(await whoami("127.0.0.1"), /^127\.0\.0\.1:\d+$/);
+    assert.match(await whoami("origin.test"), /^(127\.0\.0\.1|::1):\d+$/);
+    assert.isDefined(origin.host6, "this machine has no IPv6 loopback");
+    assert.match(await whoami("::1"), /^::1:\d+$/);
+  });
+
+  it("leaves nothing to warn of in any log", () => {
+    assert.deepStrictEqual(network.warnings(), []);
+    assert.deepStrictEqual(texts(allium.warnings()), []);
+  });
+});
