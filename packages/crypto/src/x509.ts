@@ -1,5 +1,17 @@
 import { hash, type KeyObject, sign, X509Certificate } from "node:crypto";
-import * as der from "./der.ts";
+import { AsnConvert, AsnIntegerBigIntConverter } from "@peculiar/asn1-schema";
+import {
+  AlgorithmIdentifier,
+  AttributeTypeAndValue,
+  AttributeValue,
+  Certificate,
+  Name,
+  RelativeDistinguishedName,
+  SubjectPublicKeyInfo,
+  TBSCertificate,
+  Validity,
+  Version,
+} from "@peculiar/asn1-x509";
 import { CertificateError, type CertificateProblem } from "./errors.ts";
 import { type RsaKeyPair, type RsaPublicKey, rsaIdentityBits, rsaPublicKeyFromKeyObject } from "./rsa.ts";
 
@@ -8,12 +20,22 @@ const millisPerDay = 86_400_000;
 const pastSlop = 2 * millisPerDay;
 const futureSlop = 30 * millisPerDay;
 
-const commonNameType = der.objectIdentifier([0x55, 0x04, 0x03]);
-const sha256WithRsa = der.sequence(
-  der.objectIdentifier([0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01, 0x0b]),
-  der.nothing,
-);
-const version3 = der.explicit0(der.integer(Buffer.from([2])));
+const commonNameType = "2.5.4.3";
+/** A NULL stands where SHA-256 with RSA has no parameters (RFC 4055, 5). */
+const sha256WithRsa = new AlgorithmIdentifier({ algorithm: "1.2.840.113549.1.1.11", parameters: null });
+
+const commonName = (common: string): Name =>
+  new Name([
+    new RelativeDistinguishedName([
+      new AttributeTypeAndValue({ type: commonNameType, value: new AttributeValue({ utf8String: common }) }),
+    ]),
+  ]);
+
+/** The content of a DER INTEGER: the shortest, and not negative. */
+const integerContent = (unsigned: Uint8Array): ArrayBuffer =>
+  Uint8Array.from(
+    AsnIntegerBigIntConverter.toASN(BigInt(`0x0${Buffer.from(unsigned).toString("hex")}`)).valueBlock.valueHexView,
+  ).buffer;
 
 /** What {@link signX509} writes. */
 export interface X509Content {
@@ -36,17 +58,28 @@ export interface X509Content {
  * SHA-256 with RSA. DER bytes.
  */
 export const signX509 = (content: X509Content, signer: RsaKeyPair): Buffer => {
-  const name = (common: string) => der.sequence(der.set(der.sequence(commonNameType, der.utf8String(common))));
-  const certificate = der.sequence(
-    version3,
-    der.integer(content.serial),
-    sha256WithRsa,
-    name(content.issuer),
-    der.sequence(der.time(content.notBefore), der.time(content.notAfter)),
-    name(content.subject),
-    content.publicKey.key.export({ format: "der", type: "spki" }),
+  const tbsCertificate = new TBSCertificate({
+    version: Version.v3,
+    serialNumber: integerContent(content.serial),
+    signature: sha256WithRsa,
+    issuer: commonName(content.issuer),
+    validity: new Validity({ notBefore: new Date(content.notBefore), notAfter: new Date(content.notAfter) }),
+    subject: commonName(content.subject),
+    subjectPublicKeyInfo: AsnConvert.parse(
+      content.publicKey.key.export({ format: "der", type: "spki" }),
+      SubjectPublicKeyInfo,
+    ),
+  });
+  const signature = sign("sha256", Buffer.from(AsnConvert.serialize(tbsCertificate)), signer.privateKey);
+  return Buffer.from(
+    AsnConvert.serialize(
+      new Certificate({
+        tbsCertificate,
+        signatureAlgorithm: sha256WithRsa,
+        signatureValue: Uint8Array.from(signature).buffer,
+      }),
+    ),
   );
-  return der.sequence(certificate, sha256WithRsa, der.bitString(sign("sha256", certificate, signer.privateKey)));
 };
 
 /** What both certificates of a relay's TLS identity need; see {@link makeTlsCertificates}. */

@@ -2,7 +2,6 @@ import { generateKeyPairSync } from "node:crypto";
 import { createServer, connect as tlsConnect } from "node:tls";
 import { assert, describe, it } from "@effect/vitest";
 import { Random } from "../../../test/support/fuzz.ts";
-import * as der from "../src/der.ts";
 import {
   CertificateError,
   CertifiedKeyType,
@@ -120,16 +119,28 @@ describe("TLS certificates of ours", () => {
 
   it.each([
     [Date.UTC(2049, 11, 31, 23, 59, 59), "170d3439313233313233353935395a"],
-    [Date.UTC(2050, 0, 1), "180f32303530303130313030303030305a"],
-  ])("write the time %i as RFC 5280 wants it", (millis, expected) => {
-    assert.strictEqual(der.time(millis).toString("hex"), expected);
+    [Date.UTC(2050, 0, 1, 0, 0, 0, 999), "180f32303530303130313030303030305a"],
+  ])("write the time %i as RFC 5280 wants it", (notAfter, expected) => {
+    const written = signX509(
+      { publicKey: identity.publicKey, subject: "a", issuer: "b", serial: hex("01"), notBefore: now, notAfter },
+      identity,
+    );
+    assert.include(written.toString("hex"), expected);
   });
 
-  it("write numbers in their shortest form", () => {
-    assert.strictEqual(der.integer(hex("00007f")).toString("hex"), "02017f");
-    assert.strictEqual(der.integer(hex("80")).toString("hex"), "02020080");
-    assert.strictEqual(der.integer(hex("00")).toString("hex"), "020100");
-    assert.strictEqual(der.integer(hex("")).toString("hex"), "020100");
+  it.each([
+    ["00007f", "02017f"],
+    ["80", "02020080"],
+    ["ffffffffffffffff", "020900ffffffffffffffff"],
+    ["00", "020100"],
+    ["", "020100"],
+  ])("write the serial number %s in its shortest form", (serial, expected) => {
+    const written = signX509(
+      { publicKey: identity.publicKey, subject: "a", issuer: "b", serial: hex(serial), notBefore: now, notAfter: now },
+      identity,
+    );
+    // It follows the version, the first thing of all.
+    assert.include(written.toString("hex"), `a003020102${expected}300d`);
   });
 });
 
