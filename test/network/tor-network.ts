@@ -340,18 +340,23 @@ export class TorNetwork implements AsyncDisposable {
   }
 
   private async create(role: TorRole, options: AddNodeOptions, orPort?: number, dirPort?: number): Promise<TorNode> {
-    const number = this.everyNode.filter((node) => node.role === role).length;
-    const nickname = options.nickname ?? `${role}${number}`;
     const { extraTorrc, logLevel, exitPolicy } = this.options;
     const isClient = role === "client";
+    const controlPort = await this.ports.take();
+    const ownOrPort = isClient ? 0 : (orPort ?? (await this.ports.take()));
+    const ownDirPort = isClient ? 0 : (dirPort ?? (await this.ports.take()));
+    const socksPort = isClient ? await this.ports.take() : 0;
+    // From here on without a pause: daemons that are made at the same time must not get the same number.
+    const number = this.everyNode.filter((node) => node.role === role).length;
+    const nickname = options.nickname ?? `${role}${number}`;
     const input: TorrcInput = {
       role,
       nickname,
       dataDirectory: join(this.directory, nickname),
-      controlPort: await this.ports.take(),
-      orPort: isClient ? 0 : (orPort ?? (await this.ports.take())),
-      dirPort: isClient ? 0 : (dirPort ?? (await this.ports.take())),
-      socksPort: isClient ? await this.ports.take() : 0,
+      controlPort,
+      orPort: ownOrPort,
+      dirPort: ownDirPort,
+      socksPort,
       logLevel: logLevel ?? "notice",
       authorities: this.lines,
       voting: this.voting,
