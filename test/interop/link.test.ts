@@ -211,7 +211,7 @@ describeWithTor("the link handshake with a tor relay", () => {
         count: 1,
         slab: crypto.outbound.encrypt(slab, 1, 0),
       });
-      const request = yield* Deferred.await(asked);
+      const request = yield* Effect.timeout(Deferred.await(asked), "15 seconds");
       assert.isTrue(request.channel.peer?.rsaId.equals(target().rsaId));
       assert.isTrue(request.channel.peer?.ed25519Id.equals(target().ed25519Id));
       assert.strictEqual(request.channel.linkProtocol, 5);

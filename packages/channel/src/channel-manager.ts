@@ -1,12 +1,15 @@
 import { DestroyReason } from "@allium/cell";
-import { Context, Deferred, Effect, Exit, FiberSet, Layer, type Scope } from "effect";
-import { type Channel, type ChannelConfig, type ChannelEnd, type CreateRequest, makeChannel } from "./channel.ts";
+import { Cause, Context, Deferred, Effect, Exit, type Fiber, FiberSet, Layer, type Scope } from "effect";
+import { type Channel, makeChannel } from "./channel.ts";
+import { ChannelAcceptor } from "./channel-acceptor.ts";
+import type { ChannelConfig, ChannelEnd, CreateRequest } from "./channel-contract.ts";
+import { Dial } from "./channel-dialer.ts";
+import { ChannelRegistry, isWanted } from "./channel-registry.ts";
 import { Entropy } from "./entropy.ts";
-import { ChannelLimit, ChannelTimeout } from "./errors.ts";
+import { type ChannelLimit, ChannelsClosed } from "./errors.ts";
 import type { ExpectedPeer } from "./handshake.ts";
-import type { LinkIdentity, PeerIdentity } from "./link-identity.ts";
-import { type LocalParty, type OpenError, type OpenedLink, openAsInitiator, openAsResponder } from "./open-channel.ts";
-import { CONNECT_TIMEOUT } from "./timeouts.ts";
+import type { LinkIdentity } from "./link-identity.ts";
+import { type LocalParty, type OpenError, type OpenedLink, openAsResponder } from "./open-channel.ts";
 import {
   type Connection,
   type Endpoint,
@@ -22,20 +25,24 @@ export interface ChannelTarget extends ExpectedPeer {
 }
 
 /** Why there is no channel to a target. */
-export type ChannelError = TransportError | OpenError | ChannelLimit;
+export type ChannelError = TransportError | OpenError | ChannelLimit | ChannelsClosed;
 
 /** What happens to channels, for logs and metrics. It must not block. */
 export interface ChannelObserver {
   readonly onOpen?: (channel: Channel) => void;
   readonly onEnd?: (channel: Channel, end: ChannelEnd) => void;
+  /** An address could not be connected to, or a connection from it came to nothing. */
   readonly onRefused?: (remote: Endpoint, error: ChannelError) => void;
 }
 
 /** How the channels of a process behave. */
 export interface ChannelManagerConfig extends ChannelConfig {
-  /** Asked for each handshake: certificates are renewed while the process runs. */
+  /**
+   * Asked for each connection: certificates are renewed while the process runs. A listener presents new ones from the
+   * connection after the first that finds them on; `Listener.setIdentity` does so at once.
+   */
   readonly local: () => LocalParty;
-  /** Most incoming channels from one address that have not authenticated, handshakes under way included. @default 100 */
+  /** Most incoming connections from one address that have not authenticated, TLS handshakes included. @default 100 */
   readonly maxPerAddress?: number;
   readonly observer?: ChannelObserver;
 }
@@ -47,7 +54,10 @@ export interface ChannelManagerConfig extends ChannelConfig {
 export class ChannelManager extends Context.Service<
   ChannelManager,
   {
-    /** An open channel to the target: one that is there, one that is being opened, or a new one. */
+    /**
+     * An open channel to the target: one that is there, one that is being opened, or a new one. Interrupting gives up the
+     * waiting, not the channel: others may wait for it too.
+     */
     readonly get: (target: ChannelTarget) => Effect.Effect<Channel, ChannelError>;
     /** Listens for channels with the identity of `config.local`, until the scope closes. */
     readonly listen: (endpoint: Endpoint) => Effect.Effect<Listener, TransportError, Scope.Scope>;
@@ -58,212 +68,208 @@ export class ChannelManager extends Context.Service<
   }
 >()("allium/channel/ChannelManager") {}
 
-const keyOf = (peer: PeerIdentity): string => peer.ed25519Id.toString("base64");
-
-/** How a target is shared while its channel is being opened. */
-const targetKey = (target: ChannelTarget): string =>
-  target.ed25519Id?.toString("base64") ??
-  target.rsaId?.toString("hex") ??
-  target.endpoints.map(formatEndpoint).join(" ");
-
-const matches = (peer: PeerIdentity, target: ChannelTarget): boolean =>
-  target.ed25519Id !== undefined
-    ? target.ed25519Id.equals(peer.ed25519Id) && (target.rsaId?.equals(peer.rsaId) ?? true)
-    : (target.rsaId?.equals(peer.rsaId) ?? false);
-
-const make = Effect.fnUntraced(function* (config: ChannelManagerConfig) {
-  const transport = yield* Transport;
-  const entropy = yield* Entropy;
-  const fibers = yield* FiberSet.make<unknown, unknown>();
-  const fork = yield* FiberSet.runtime(fibers)<never>();
-  const open = new Set<Channel>();
-  const byPeer = new Map<string, Set<Channel>>();
-  const opening = new Map<string, Deferred.Deferred<Channel, ChannelError>>();
-  const perAddress = new Map<string, number>();
-  const maxPerAddress = config.maxPerAddress ?? DEFAULT_MAX_PER_ADDRESS;
-  let nextId = 1;
-  let acceptor: ((request: CreateRequest) => void) | undefined;
-
-  const onCreate = (request: CreateRequest): void => {
-    if (acceptor === undefined) request.refuse(DestroyReason.HIBERNATING);
-    else acceptor(request);
-  };
-
-  const register = (channel: Channel): void => {
-    open.add(channel);
-    if (channel.peer !== undefined) {
-      const key = keyOf(channel.peer);
-      const known = byPeer.get(key);
-      if (known === undefined) byPeer.set(key, new Set([channel]));
-      else known.add(channel);
-    }
-    config.observer?.onOpen?.(channel);
-  };
-
-  const unregister = (channel: Channel): void => {
-    open.delete(channel);
-    if (channel.peer === undefined) return;
-    const key = keyOf(channel.peer);
-    const known = byPeer.get(key);
-    known?.delete(channel);
-    if (known?.size === 0) byPeer.delete(key);
-  };
-
-  /** Runs a channel until it ends; `started` is told once circuits can use it. */
-  const runChannel = (link: OpenedLink, initiated: boolean, started: (channel: Channel) => void) =>
+/** The channels of a process, closed with the layer. */
+export const layer = (config: ChannelManagerConfig): Layer.Layer<ChannelManager, never, Transport | Entropy> =>
+  Layer.effect(
+    ChannelManager,
     Effect.gen(function* () {
-      const channel = yield* makeChannel({ ...link, id: nextId++, initiated, config, onCreate });
-      register(channel);
-      const ended = channel.run().pipe(Effect.ensuring(Effect.sync(() => unregister(channel))));
-      started(channel);
-      const end = yield* ended;
-      config.observer?.onEnd?.(channel, end);
-    }).pipe(Effect.scoped, Effect.provideService(Entropy, entropy));
+      const transport = yield* Transport;
+      const entropy = yield* Entropy;
+      const fibers = yield* FiberSet.make<unknown, unknown>();
+      const fork = yield* FiberSet.runtime(fibers)<never>();
+      const channels = new Channels(config, { transport, entropy, fork });
+      // Runs before the fibers are interrupted.
+      yield* Effect.addFinalizer(() => Effect.sync(() => channels.close()));
+      return ChannelManager.of({
+        get: (target) => channels.get(target),
+        listen: (endpoint) => channels.listen(endpoint),
+        acceptCircuits: (accept) => channels.acceptCircuits(accept),
+        channels: () => channels.registry.all(),
+      });
+    }),
+  );
 
-  /** Connects to the target's addresses in turn; the connection is destroyed if the handshake fails. */
-  const connect = Effect.fnUntraced(function* (target: ChannelTarget): Effect.fn.Return<OpenedLink, ChannelError> {
-    let failure: ChannelError = new ChannelLimit({ limit: "channels" });
-    for (const endpoint of target.endpoints) {
-      const attempt = yield* Effect.exit(
-        transport.connect(endpoint, { tls: true }).pipe(
-          Effect.timeoutOrElse({
-            duration: CONNECT_TIMEOUT,
-            orElse: () => Effect.fail(new ChannelTimeout({ step: "connect" })),
-          }),
-          Effect.flatMap((connection) =>
-            openAsInitiator(connection, config.local(), target).pipe(
-              Effect.provideService(Entropy, entropy),
-              Effect.onExit((exit) => (Exit.isFailure(exit) ? Effect.sync(() => connection.destroy()) : Effect.void)),
-            ),
-          ),
-        ),
-      );
-      if (Exit.isSuccess(attempt)) return attempt.value;
-      const error = Exit.findErrorOption(attempt);
-      if (error._tag === "None") return yield* attempt;
-      failure = error.value;
-      config.observer?.onRefused?.(endpoint, failure);
-    }
-    return yield* Effect.fail(failure);
-  });
+interface Services {
+  readonly transport: Transport["Service"];
+  readonly entropy: Entropy["Service"];
+  readonly fork: (effect: Effect.Effect<unknown>) => Fiber.Fiber<unknown, unknown>;
+}
 
-  const existing = (target: ChannelTarget): Channel | undefined => {
-    const candidates =
-      target.ed25519Id === undefined ? open : (byPeer.get(target.ed25519Id.toString("base64")) ?? NO_CHANNELS);
-    let best: Channel | undefined;
-    for (const channel of candidates) {
-      if (channel.closed || channel.peer === undefined || !matches(channel.peer, target)) continue;
-      // Of two that were opened at once both ends take the one with more circuits, or the older: soon one lies idle.
-      if (best === undefined || channel.circuitCount > best.circuitCount) best = channel;
-    }
-    return best;
-  };
+/** A channel that is being opened, and those who wait for it. */
+interface Opening {
+  readonly key: string;
+  readonly target: ChannelTarget;
+  readonly dial: Dial;
+  readonly result: Deferred.Deferred<Channel, ChannelError>;
+  fiber: Fiber.Fiber<unknown, unknown> | undefined;
+}
 
-  const get = (target: ChannelTarget): Effect.Effect<Channel, ChannelError> =>
-    Effect.suspend(() => {
-      const there = existing(target);
-      if (there !== undefined) return Effect.succeed(there);
-      const key = targetKey(target);
-      const pending = opening.get(key);
-      if (pending !== undefined) return Deferred.await(pending);
-      const deferred = Deferred.makeUnsafe<Channel, ChannelError>();
-      opening.set(key, deferred);
-      // In a fiber of the manager: others may wait for the same channel when this caller gives up.
-      fork(
-        connect(target).pipe(
-          Effect.matchCauseEffect({
-            onSuccess: (link) =>
-              runChannel(link, true, (channel) => {
-                opening.delete(key);
-                Deferred.doneUnsafe(deferred, Exit.succeed(channel));
-              }),
-            onFailure: (cause) =>
-              Effect.sync(() => {
-                opening.delete(key);
-                Deferred.doneUnsafe(deferred, Exit.failCause(cause));
-              }),
-          }),
-        ),
-      );
-      return Deferred.await(deferred);
+class Channels {
+  readonly registry = new ChannelRegistry();
+  private readonly config: ChannelManagerConfig;
+  private readonly services: Services;
+  private readonly acceptor: ChannelAcceptor;
+  private readonly openings = new Map<string, Opening>();
+  private nextId = 1;
+  private closed = false;
+  private accept: ((request: CreateRequest) => void) | undefined;
+
+  constructor(config: ChannelManagerConfig, services: Services) {
+    this.config = config;
+    this.services = services;
+    this.acceptor = new ChannelAcceptor({
+      transport: services.transport,
+      local: config.local,
+      maxPerAddress: config.maxPerAddress ?? DEFAULT_MAX_PER_ADDRESS,
+      serve: (connection, identity, settled) => this.serve(connection, identity, settled),
+      onRefused: this.onRefused,
     });
+  }
 
-  const countAddress = (address: string, by: number): number => {
-    const count = (perAddress.get(address) ?? 0) + by;
-    if (count === 0) perAddress.delete(address);
-    else perAddress.set(address, count);
-    return count;
-  };
+  get(target: ChannelTarget): Effect.Effect<Channel, ChannelError> {
+    return Effect.suspend(() => {
+      if (this.closed) return Effect.fail(new ChannelsClosed());
+      const there = this.registry.find(target, this.config.local().identity?.peer.ed25519Id);
+      if (there !== undefined) return Effect.succeed(there);
+      return Deferred.await((this.openings.get(keyOf(target)) ?? this.open(target)).result);
+    });
+  }
 
-  const serve = (connection: Connection, identity: LinkIdentity, addresses: ReadonlyArray<string>) => {
-    const address = connection.remote.host;
-    // Counted until the channel ends, or authenticates as a relay.
-    let counted = true;
-    const uncount = () => {
-      if (counted) countAddress(address, -1);
-      counted = false;
-    };
-    if (countAddress(address, 1) > maxPerAddress) {
-      uncount();
-      connection.destroy();
-      config.observer?.onRefused?.(connection.remote, new ChannelLimit({ limit: "channelsPerAddress" }));
-      return;
-    }
-    fork(
-      openAsResponder(connection, identity, addresses).pipe(
-        Effect.provideService(Entropy, entropy),
-        Effect.matchEffect({
-          onSuccess: (link) => {
-            if (link.established.peer !== undefined) uncount();
-            return runChannel(link, false, () => {});
-          },
-          onFailure: (error) => Effect.sync(() => config.observer?.onRefused?.(connection.remote, error)),
+  listen(endpoint: Endpoint): Effect.Effect<Listener, TransportError, Scope.Scope> {
+    return this.acceptor.listen(endpoint);
+  }
+
+  acceptCircuits(accept: (request: CreateRequest) => void): Effect.Effect<void, never, Scope.Scope> {
+    return Effect.acquireRelease(
+      Effect.sync(() => {
+        this.accept = accept;
+      }),
+      () =>
+        Effect.sync(() => {
+          if (this.accept === accept) this.accept = undefined;
         }),
+    );
+  }
+
+  /** Opens and admits nothing any more. What is open ends with the fibers. */
+  close(): void {
+    this.closed = true;
+    this.acceptor.close();
+  }
+
+  private readonly onRefused = (remote: Endpoint, error: ChannelError): void =>
+    this.config.observer?.onRefused?.(remote, error);
+
+  private open(target: ChannelTarget): Opening {
+    const { transport, entropy, fork } = this.services;
+    const dial = new Dial({ transport, local: this.config.local, onRefused: this.onRefused }, target);
+    const opening: Opening = { key: keyOf(target), target, dial, result: Deferred.makeUnsafe(), fiber: undefined };
+    this.openings.set(opening.key, opening);
+    // In a fiber of the manager: others may wait for the same channel when this caller gives up.
+    opening.fiber = fork(
+      dial.open.pipe(
+        Effect.provideService(Entropy, entropy),
+        Effect.tapError((error) => Effect.sync(() => this.settle(opening, Exit.fail(error)))),
+        Effect.flatMap((link) => this.run(link, true, opening)),
+        Effect.ignore,
+        Effect.onExit((exit) =>
+          Effect.sync(() => {
+            dial.close();
+            // Settled long ago, unless the attempt was interrupted, or met a bug.
+            const isBug = Exit.isFailure(exit) && !Cause.hasInterruptsOnly(exit.cause);
+            this.settle(opening, isBug ? Exit.failCause(exit.cause) : Exit.fail(new ChannelsClosed()));
+          }),
+        ),
+      ),
+    );
+    return opening;
+  }
+
+  private serve(connection: Connection, identity: LinkIdentity, settled: () => void): void {
+    const { entropy, fork } = this.services;
+    fork(
+      openAsResponder(connection, identity, this.config.local().addresses).pipe(
+        Effect.provideService(Entropy, entropy),
+        Effect.tapError((error) => Effect.sync(() => this.onRefused(connection.remote, error))),
+        Effect.flatMap((link) => {
+          if (link.established.peer !== undefined) settled();
+          return this.run(link, false, undefined);
+        }),
+        Effect.ignore,
         Effect.ensuring(
           Effect.sync(() => {
-            uncount();
+            settled();
             connection.destroy();
           }),
         ),
       ),
     );
-  };
+  }
 
-  const listen = (endpoint: Endpoint) =>
-    Effect.suspend(() => {
-      const { identity } = config.local();
-      if (identity === undefined) return Effect.die(new Error("a client does not listen for channels"));
-      return transport.listen(endpoint, {
-        tls: identity.tls,
-        onConnection: (connection) => {
-          const local = config.local();
-          if (local.identity === undefined) connection.destroy();
-          else serve(connection, local.identity, local.addresses);
-        },
+  /** Runs a channel until it ends. Circuits can use it from the moment that it is registered. */
+  private run(link: OpenedLink, initiated: boolean, opening: Opening | undefined): Effect.Effect<void> {
+    const { config, registry } = this;
+    return Effect.gen({ self: this }, function* () {
+      const channel = yield* makeChannel({
+        ...link,
+        id: this.nextId++,
+        initiated,
+        anonymous: initiated && config.local().identity === undefined,
+        config,
+        onCreate: (request) => this.onCreate(request),
       });
-    });
-
-  return ChannelManager.of({
-    get,
-    listen,
-    acceptCircuits: (accept) =>
-      Effect.acquireRelease(
+      let end: ChannelEnd = "shutdown";
+      yield* Effect.acquireRelease(
         Effect.sync(() => {
-          acceptor = accept;
+          registry.add(channel);
+          config.observer?.onOpen?.(channel);
+          this.settleAll(channel, opening);
         }),
         () =>
           Effect.sync(() => {
-            acceptor = undefined;
+            channel.close(end);
+            registry.remove(channel);
+            config.observer?.onEnd?.(channel, end);
           }),
-      ),
-    channels: () => [...open],
-  });
-});
+      );
+      end = yield* channel.run();
+    }).pipe(Effect.scoped, Effect.provideService(Entropy, this.services.entropy));
+  }
 
-/** The channels of a process, closed with the layer. */
-export const layer = (config: ChannelManagerConfig): Layer.Layer<ChannelManager, never, Transport | Entropy> =>
-  Layer.effect(ChannelManager, make(config));
+  /** Gives a new channel to all who wait for one to its peer, whoever opened it. */
+  private settleAll(channel: Channel, own: Opening | undefined): void {
+    if (own !== undefined) this.settle(own, Exit.succeed(channel));
+    const { peer } = channel;
+    if (peer === undefined) return;
+    for (const opening of [...this.openings.values()]) {
+      if (!isWanted(peer, opening.target)) continue;
+      this.settle(opening, Exit.succeed(channel));
+      // An attempt that has got somewhere goes on: its other end may rely on it, and give up its own for it.
+      if (!opening.dial.connected) opening.fiber?.interruptUnsafe();
+    }
+  }
 
-const NO_CHANNELS: ReadonlySet<Channel> = new Set();
+  private settle(opening: Opening, exit: Exit.Exit<Channel, ChannelError>): void {
+    if (this.openings.get(opening.key) !== opening) return;
+    this.openings.delete(opening.key);
+    Deferred.doneUnsafe(opening.result, exit);
+  }
+
+  private onCreate(request: CreateRequest): void {
+    if (this.accept === undefined) request.refuse(DestroyReason.HIBERNATING);
+    else this.accept(request);
+  }
+}
+
+/**
+ * Who shares an attempt: those who want the same relay at the same addresses. Somebody else who wants it elsewhere must not
+ * be kept waiting by an address that does not answer.
+ */
+const keyOf = (target: ChannelTarget): string =>
+  [
+    target.ed25519Id?.toString("base64"),
+    target.rsaId?.toString("base64"),
+    ...target.endpoints.map(formatEndpoint),
+  ].join(" ");
 
 const DEFAULT_MAX_PER_ADDRESS = 100;

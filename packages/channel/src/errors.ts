@@ -1,4 +1,4 @@
-import { Data } from "effect";
+import { type Cause, Data } from "effect";
 
 /**
  * The kinds of fault there are, whatever it is that failed. One table maps a kind to the reason that a peer is told, to a
@@ -56,14 +56,24 @@ export class ChannelLost extends Data.TaggedError("ChannelLost")<{
   readonly fault: FaultKind = "peerClosed";
 }
 
-/** The link handshake did not end in time. */
+/** A channel ended by a bug of ours. */
+export class ChannelDefect extends Data.TaggedError("ChannelDefect")<{ readonly cause: Cause.Cause<unknown> }> {
+  readonly fault: FaultKind = "bug";
+}
+
+/** TCP and TLS, or the link handshake, did not end in time. */
 export class ChannelTimeout extends Data.TaggedError("ChannelTimeout")<{ readonly step: "connect" | "handshake" }> {
   readonly fault: FaultKind = "timeout";
 }
 
 /** A bound of ours was reached. */
 export class ChannelLimit extends Data.TaggedError("ChannelLimit")<{
-  readonly limit: "circuitIds" | "channelsPerAddress" | "channels";
+  readonly limit: "circuitIds" | "channelsPerAddress";
 }> {
+  readonly fault: FaultKind = "resource";
+}
+
+/** The channel manager is closed, or closed while a channel was waited for. */
+export class ChannelsClosed extends Data.TaggedError("ChannelsClosed") {
   readonly fault: FaultKind = "resource";
 }

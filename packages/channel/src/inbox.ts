@@ -1,5 +1,5 @@
 import { CELL_BODY_LEN } from "@allium/cell";
-import type { Signal } from "@allium/kernel";
+import type { LinkCounters, LinkEnd, Signal } from "@allium/kernel";
 import { slabBytes, type Train } from "./train.ts";
 
 /** Why nothing more comes from the peer for a circuit. */
@@ -30,9 +30,12 @@ interface Segment {
  * would stall its other circuits. Cells are copied once, from the socket's bytes into the circuit's own slabs, so that a
  * circuit that stops reading pins no memory but its own.
  */
-export class CircuitInbox {
+export class CircuitInbox implements LinkEnd {
   /** Bytes of payload that wait. Read by the memory account. */
   bytes = 0;
+  private readonly circId: number;
+  private readonly onEnd: (() => void) | undefined;
+  private items = 0;
   private readonly segments: Array<Segment> = [];
   private head = 0;
   private readonly controls: Array<ControlCell> = [];
@@ -42,7 +45,16 @@ export class CircuitInbox {
   private nextCapacity = 1;
   private end: InboxEnd | undefined = undefined;
 
-  constructor(options: { readonly signal: Signal; readonly limitBytes: number; readonly maxTrain: number }) {
+  /** @param options.onEnd told once when nothing more comes */
+  constructor(options: {
+    readonly circId: number;
+    readonly signal: Signal;
+    readonly limitBytes: number;
+    readonly maxTrain: number;
+    readonly onEnd?: (() => void) | undefined;
+  }) {
+    this.circId = options.circId;
+    this.onEnd = options.onEnd;
     this.signal = options.signal;
     this.limitBytes = options.limitBytes;
     this.maxTrain = options.maxTrain;
@@ -57,8 +69,8 @@ export class CircuitInbox {
     }
     let tail = this.segments[this.segments.length - 1];
     if (tail === undefined || tail.count === tail.capacity || tail.command !== command) {
-      // A slab as large as the last one that filled up, and twice that while the circuit lags behind.
-      const capacity = Math.min(this.maxTrain, tail === undefined ? this.nextCapacity : tail.capacity * 2);
+      const capacity = this.capacityAfter(tail, command);
+      this.items++;
       tail = { command, slab: Buffer.allocUnsafe(slabBytes(capacity)), capacity, count: 0 };
       this.segments.push(tail);
     }
@@ -68,6 +80,15 @@ export class CircuitInbox {
     this.signal.notify();
   }
 
+  /**
+   * A slab as large as the last one that filled up, and twice that while the circuit lags behind. A change of the command
+   * leaves a slab half empty: there it begins small again, or a peer that alternates would have us hold 32 times what waits.
+   */
+  private capacityAfter(tail: Segment | undefined, command: number): number {
+    if (tail === undefined) return this.nextCapacity;
+    return tail.command === command ? Math.min(this.maxTrain, tail.capacity * 2) : 1;
+  }
+
   /** Queues a control cell; at most {@link MAX_CONTROLS} wait, more are an overrun. */
   pushControl(cell: ControlCell): void {
     if (this.end !== undefined) return;
@@ -75,6 +96,7 @@ export class CircuitInbox {
       this.close({ _tag: "Overrun", bytes: this.bytes });
       return;
     }
+    this.items++;
     this.controls.push(cell);
     this.signal.notify();
   }
@@ -85,6 +107,7 @@ export class CircuitInbox {
     this.end = end;
     if (end._tag === "Overrun") this.clear();
     this.signal.notify();
+    this.onEnd?.();
   }
 
   /** The next control cell, which always came before the trains that wait beside it. */
@@ -123,6 +146,20 @@ export class CircuitInbox {
     this.bytes = 0;
   }
 
+  /** For the topology, where it is the link from the channel's reader to the circuit. */
+  get name(): string {
+    return `inbox ${this.circId.toString(16)}`;
+  }
+
+  get link(): object {
+    return this;
+  }
+
+  /** Items are trains and control cells; nobody waits to write. */
+  counters(): LinkCounters {
+    return { items: this.items, writerBlocks: 0, writerBlockedNanos: 0, readerBlocks: 0, readerBlockedNanos: 0 };
+  }
+
   /** Lets another reactor be woken from now on: a far inbox changes hands when its circuit is extended. */
   wake(signal: Signal): void {
     this.signal = signal;
@@ -130,7 +167,7 @@ export class CircuitInbox {
   }
 }
 
-/** A circuit has one CREATED2 to expect, ever. */
+/** A circuit has one CREATED2 to expect, ever, and the channel lets no other through. */
 const MAX_CONTROLS = 2;
 
 /** The taken head of the segment list is cut off when it is this long. */

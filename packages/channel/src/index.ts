@@ -1,4 +1,6 @@
 export * from "./channel.ts";
+export type { ChannelCounters } from "./channel-activity.ts";
+export * from "./channel-contract.ts";
 export {
   type ChannelError,
   ChannelManager,

@@ -13,7 +13,7 @@ import {
 } from "./handshake.ts";
 import type { LinkIdentity } from "./link-identity.ts";
 import { HANDSHAKE_TIMEOUT } from "./timeouts.ts";
-import type { Connection } from "./transport.ts";
+import { type Connection, TransportError } from "./transport.ts";
 
 /** A connection whose link handshake is over, with the decoder that may hold the first cells after it. */
 export interface OpenedLink {
@@ -30,7 +30,7 @@ const runHandshake = (connection: Connection, handshake: LinkHandshake): Effect.
   Effect.gen(function* () {
     const decoder = new CellDecoder({ maxVariableLength: MAX_HANDSHAKE_CELL_BYTES });
     const changed = Signal.make();
-    connection.onChange(changed.notify.bind(changed));
+    connection.onChange(changed.notify);
     const send = (bytes: Buffer) => {
       if (bytes.length > 0) connection.write(bytes);
     };
@@ -59,6 +59,8 @@ const runHandshake = (connection: Connection, handshake: LinkHandshake): Effect.
         },
         catch: (cause) => {
           if (cause instanceof LinkHandshakeError) return cause;
+          // The connection was lost while what it had brought was worked on.
+          if (cause instanceof TransportError) return new ChannelLost({ cause });
           if (cause instanceof CellError) {
             return new LinkHandshakeError({ problem: "malformedCell", where: cause.subject, detail: cause.message });
           }

@@ -1,5 +1,6 @@
 import { CELL_BODY_LEN, writeCellHeader } from "@allium/cell";
-import type { Signal } from "@allium/kernel";
+import type { LinkCounters, LinkEnd, Signal } from "@allium/kernel";
+import { Effect } from "effect";
 import type { Train } from "./train.ts";
 
 /** Bytes of a fixed cell with a four-byte circuit ID (link protocol 4 and later). */
@@ -9,7 +10,7 @@ export const CELL_LEN = 4 + 1 + CELL_BODY_LEN;
  * What one circuit has ready for its channel's writer. The circuit's reactor fills it and suspends on `room` when it is
  * full (policy: the writer of the circuit waits, nobody else); the channel reactor empties it in turn with the others.
  */
-export class CircuitOutbox {
+export class CircuitOutbox implements LinkEnd {
   readonly circId: number;
   /** Cells that wait. */
   cells = 0;
@@ -22,21 +23,29 @@ export class CircuitOutbox {
   private offset = 0;
   private readonly turns: TurnList;
   private readonly limitCells: number;
+  private readonly nanos: () => bigint;
+  private items = 0;
+  private blocks = 0;
+  private blockedNanos = 0;
+  private blockedSince: bigint | undefined = undefined;
   /** Which list of the turn list it is on. */
   queued: "idle" | "fresh" | "steady" = "idle";
   /** Cells it may still send in this turn. */
   credit = 0;
 
+  /** @param options.nanos nanoseconds of a monotonic clock */
   constructor(options: {
     readonly circId: number;
     readonly turns: TurnList;
     readonly limitCells: number;
     readonly room: Signal;
+    readonly nanos: () => bigint;
   }) {
     this.circId = options.circId;
     this.turns = options.turns;
     this.limitCells = options.limitCells;
     this.room = options.room;
+    this.nanos = options.nanos;
   }
 
   /** Whether a train would be accepted without passing the bound. */
@@ -48,9 +57,53 @@ export class CircuitOutbox {
   push(train: Train): boolean {
     if (this.closed) return false;
     this.trains.push(train);
+    this.items++;
     this.cells += train.count;
     this.turns.activate(this);
     return true;
+  }
+
+  /** Waits until there may be room, or the outbox has closed. One reactor at a time. */
+  waitForRoom(): Effect.Effect<void> {
+    return Effect.suspend(() => {
+      this.blocks++;
+      this.blockedSince = this.nanos();
+      return Effect.ensuring(
+        this.room.wait,
+        Effect.sync(() => {
+          this.blockedNanos += Number(this.nanos() - (this.blockedSince ?? 0n));
+          this.blockedSince = undefined;
+        }),
+      );
+    });
+  }
+
+  /** Takes no more, drops what waits, and wakes who waits for room: there will be none. */
+  close(): void {
+    this.closed = true;
+    this.clear();
+    this.room.notify();
+  }
+
+  /** For the topology, where it is the link from the circuit to the channel's writer. */
+  get name(): string {
+    return `outbox ${this.circId.toString(16)}`;
+  }
+
+  get link(): object {
+    return this;
+  }
+
+  /** Items are trains; the writer of the circuit is who waits. */
+  counters(): LinkCounters {
+    const waiting = this.blockedSince === undefined ? 0 : Number(this.nanos() - this.blockedSince);
+    return {
+      items: this.items,
+      writerBlocks: this.blocks,
+      writerBlockedNanos: this.blockedNanos + waiting,
+      readerBlocks: 0,
+      readerBlockedNanos: 0,
+    };
   }
 
   /** Drops all that waits (the circuit is being destroyed: what waits would never be read). */
