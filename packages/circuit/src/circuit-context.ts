@@ -24,10 +24,13 @@ export interface CircuitLimits {
   readonly maxStreams: number;
   /** Bytes that may wait in one stream's application buffer before the circuit's input is no longer read. @default 2 MiB */
   readonly streamBufferBytes: number;
+  /** Bytes that may wait in all application buffers of a hop before the circuit's input is no longer read. @default 16 MiB */
+  readonly hopBufferBytes: number;
 }
 
 export const DEFAULT_CIRCUIT_LIMITS: CircuitLimits = {
   maxTrain: 32,
   maxStreams: 4_096,
   streamBufferBytes: 2 * 1024 * 1024,
+  hopBufferBytes: 16 * 1024 * 1024,
 };

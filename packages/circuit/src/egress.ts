@@ -1,16 +1,18 @@
-import { ChannelCommand, RelayCommand, type RelayMessage, relayCellV0, writeRelayMessage } from "@allium/cell";
+import {
+  ChannelCommand,
+  type PaddingSource,
+  RelayCommand,
+  type RelayMessage,
+  relayCellV0,
+  writeRelayMessage,
+} from "@allium/cell";
 import { type ChannelCircuit, slabBytes } from "@allium/channel";
 import { type OutboundCrypto, relayPayloadLength } from "@allium/crypto";
 import { type LinkReader, Reactor, type ReactorError, type Signal } from "@allium/kernel";
 import { type Clock, Effect, Exit } from "effect";
-import { microsOfNanos } from "./congestion/index.ts";
-import {
-  CircuitClosedByPeer,
-  type CircuitError,
-  CircuitLimit,
-  CircuitProtocolError,
-  toProtocolError,
-} from "./errors.ts";
+import { ChannelQueue } from "./channel-queue.ts";
+import { type CongestionParams, microsOfNanos } from "./congestion/index.ts";
+import { type CircuitError, CircuitProtocolError, errorOfEnd, toProtocolError } from "./errors.ts";
 import type { FarSide } from "./far-side.ts";
 import type { HopFlow } from "./hop.ts";
 import type { EgressCommand, StreamBatch } from "./messages.ts";
@@ -33,8 +35,10 @@ export interface EgressOptions {
   readonly clock: Clock.Clock;
   /** A relay's far side; a client has none. */
   readonly far: FarSide | undefined;
-  /** Cells in the near channel's queue at which it counts as blocked (`cellq_high`). */
-  readonly queueHigh: number;
+  /** Cells in the near channel's queue at which it counts as blocked, and at which no longer. */
+  readonly congestion: Pick<CongestionParams, "queueHigh" | "queueLow">;
+  /** Fills up cells that are not full. */
+  readonly padding: PaddingSource;
 }
 
 // What goes to the near channel, in the order in which egress looks:
@@ -86,9 +90,12 @@ const runEgress = (options: EgressOptions, commands: LinkReader<EgressCommand>):
 
 class Sealer {
   private readonly options: EgressOptions;
+  private readonly queue: ChannelQueue;
 
   constructor(options: EgressOptions) {
     this.options = options;
+    const { queueHigh, queueLow } = options.congestion;
+    this.queue = new ChannelQueue({ high: queueHigh, low: queueLow });
   }
 
   onCommand(command: EgressCommand): Effect.Effect<void, EgressError> {
@@ -111,12 +118,12 @@ class Sealer {
   }
 
   private onSendme(hop: number, version: number, tag: Buffer | undefined): Effect.Effect<void, EgressError> {
-    const { hops, near, clock, queueHigh, paths } = this.options;
+    const { hops, near, clock, paths } = this.options;
     return Effect.try({
       try: () => {
         const channelQueue = near.outbox.cells;
         hops[hop]?.sending.onSendme(version, tag, microsOfNanos(clock.monotonicTimeNanosUnsafe()), {
-          channelBlocked: channelQueue >= queueHigh,
+          channelBlocked: this.queue.look(channelQueue),
           channelQueue,
         });
         paths.get(hop)?.room.notify();
@@ -128,7 +135,7 @@ class Sealer {
   private sendMessage(hop: number, message: RelayMessage, early: boolean): Effect.Effect<void, EgressError> {
     return Effect.suspend(() => {
       const slab = Buffer.allocUnsafe(slabBytes(1));
-      writeRelayMessage(relayCellV0, slab, 0, 0, message);
+      writeRelayMessage(relayCellV0, slab, 0, 0, message, this.options.padding);
       return this.send(hop, slab, 1, early ? ChannelCommand.RELAY_EARLY : ChannelCommand.RELAY);
     });
   }
@@ -155,9 +162,12 @@ class Sealer {
   }
 
   private toNear(command: number, count: number, slab: Buffer): Effect.Effect<void, EgressError> {
-    return Effect.flatMap(this.options.near.send({ command, count, slab }), (sent) =>
-      sent ? Effect.void : Effect.fail(new CircuitClosedByPeer({ side: "near", how: "channel", reason: undefined })),
-    );
+    const { near } = this.options;
+    this.queue.look(near.outbox.cells);
+    // Once the near side has ended, nothing is sent any more; ingress says why, when it has handled what came before the end.
+    return Effect.map(near.send({ command, count, slab }), () => {
+      this.queue.look(near.outbox.cells);
+    });
   }
 
   /** Takes what the far channel brought; true if there was something. */
@@ -176,22 +186,15 @@ class Sealer {
       );
     }
     const end = inbox.ended();
-    if (end === undefined) return Effect.succeed(false);
-    switch (end._tag) {
-      case "Overrun":
-        return Effect.fail(new CircuitLimit({ limit: "inbox" }));
-      case "Destroyed":
-        return Effect.fail(new CircuitClosedByPeer({ side: "far", how: "destroy", reason: end.reason }));
-      case "ChannelClosed":
-        return Effect.fail(new CircuitClosedByPeer({ side: "far", how: "channel", reason: undefined }));
-    }
+    return end === undefined ? Effect.succeed(false) : Effect.fail(errorOfEnd("far", end));
   }
 
   private onCreated(far: FarSide, command: number, payload: Buffer): Effect.Effect<void, EgressError> {
     if (far.state !== "waiting" || command !== ChannelCommand.CREATED2)
       return refuse("CREATED2", "nobody waits for it");
     const length = payload.readUInt16BE(0);
-    if (length > payload.length - 2) return refuse("CREATED2", `${length} bytes of handshake`);
+    // The next relay's answer has to fit into a message of ours.
+    if (length > relayCellV0.maxDataLength - 2) return refuse("CREATED2", `${length} bytes of handshake`);
     far.state = "open";
     return this.sendMessage(0, { _tag: "EXTENDED2", handshake: payload.subarray(2, 2 + length) }, false);
   }

@@ -1,5 +1,5 @@
 import { CellError, DestroyReason, EndReason } from "@allium/cell";
-import type { FaultKind } from "@allium/channel";
+import type { CircuitInbox, FaultKind } from "@allium/channel";
 import type { GroupCause, ReactorError } from "@allium/kernel";
 import { Cause, Data, Exit } from "effect";
 import { CongestionError } from "./congestion/index.ts";
@@ -28,7 +28,7 @@ export class CircuitClosedByPeer extends Data.TaggedError("CircuitClosedByPeer")
 
 /** A bound of the circuit was reached. */
 export class CircuitLimit extends Data.TaggedError("CircuitLimit")<{
-  readonly limit: "inbox" | "memory";
+  readonly limit: "inbox";
 }> {
   readonly fault: FaultKind = "resource";
 }
@@ -43,8 +43,23 @@ export class ExtendFailed extends Data.TaggedError("ExtendFailed")<{
 /** What a reactor of a circuit fails with. */
 export type CircuitError = CircuitProtocolError | CircuitClosedByPeer | CircuitLimit | ExtendFailed;
 
-/** What a circuit is told to stop for. */
-export type CircuitStop = "finished" | "idle" | "shutdown" | "memory" | "truncated";
+/** What a circuit is told to stop for: an error if its reactors were too busy to meet it themselves. */
+export type CircuitStop = "finished" | "idle" | "shutdown" | "memory" | CircuitError;
+
+/** What the end of the inbox on one side means for the circuit. */
+export const errorOfEnd = (
+  side: "near" | "far",
+  end: NonNullable<ReturnType<CircuitInbox["ended"]>>,
+): CircuitClosedByPeer | CircuitLimit => {
+  switch (end._tag) {
+    case "Overrun":
+      return new CircuitLimit({ limit: "inbox" });
+    case "Destroyed":
+      return new CircuitClosedByPeer({ side, how: "destroy", reason: end.reason });
+    case "ChannelClosed":
+      return new CircuitClosedByPeer({ side, how: "channel", reason: undefined });
+  }
+};
 
 /** Maps what the codecs and the pure machines throw to a circuit's protocol error; anything else is a bug and goes on. */
 export const toProtocolError = (cause: unknown): CircuitProtocolError => {
@@ -112,7 +127,10 @@ const OUT_OF_MEMORY: EndMeaning = {
 
 /** Looks the end of a circuit up in the table above. */
 export const meaningOf = (cause: GroupCause<CircuitError, CircuitStop>): EndMeaning => {
-  if (cause._tag === "Stopped") return cause.reason === "memory" ? OUT_OF_MEMORY : FINISHED;
+  if (cause._tag === "Stopped") {
+    if (typeof cause.reason === "object") return meaningOfError(cause.reason);
+    return cause.reason === "memory" ? OUT_OF_MEMORY : FINISHED;
+  }
   if (cause._tag === "ScopeClosed") return FINISHED;
   if (Exit.isSuccess(cause.exit)) return FINISHED;
   const failure = cause.exit.cause;

@@ -7,4 +7,15 @@ import type { ChannelCircuit } from "@allium/channel";
 export class FarSide {
   state: "none" | "opening" | "waiting" | "open" = "none";
   circuit: ChannelCircuit | undefined = undefined;
+  /** While `opening`: gives the attempt up. */
+  cancel: (() => void) | undefined = undefined;
+
+  /** Closes the far side, whatever its state. It may be opened again. */
+  close(reason: number): void {
+    this.cancel?.();
+    this.cancel = undefined;
+    this.circuit?.destroy(reason);
+    this.circuit = undefined;
+    this.state = "none";
+  }
 }

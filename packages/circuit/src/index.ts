@@ -7,10 +7,13 @@ export * from "./flow/index.ts";
 export * from "./hop.ts";
 export * from "./ingress.ts";
 export * from "./messages.ts";
+export { paddingOf } from "./padding.ts";
 export * from "./relay/extend.ts";
 export * from "./relay/handshake.ts";
 export {
   type CircuitCounters,
+  type CircuitEnd,
+  type CircuitMemory,
   layer as layerRelayCircuits,
   type RelayCircuit,
   RelayCircuits,
@@ -21,3 +24,4 @@ export * from "./streams/opener.ts";
 export * from "./streams/stream.ts";
 export * from "./streams/stream-reactors.ts";
 export * from "./streams/stream-table.ts";
+export type { StreamTableOptions } from "./streams/stream-table-options.ts";

@@ -3,7 +3,7 @@ import type { ChannelCircuit, Train } from "@allium/channel";
 import type { InboundCrypto } from "@allium/crypto";
 import { type LinkWriter, Reactor, type ReactorError, type Signal } from "@allium/kernel";
 import { Effect, type Scope } from "effect";
-import { CircuitClosedByPeer, type CircuitError, CircuitLimit, toProtocolError } from "./errors.ts";
+import { type CircuitError, errorOfEnd, toProtocolError } from "./errors.ts";
 import type { HopFlow } from "./hop.ts";
 import type { EgressCommand } from "./messages.ts";
 import type { StreamPaths } from "./stream-path.ts";
@@ -89,18 +89,8 @@ const runIngress = (
         continue;
       }
       const end = inbox.ended();
-      if (end === undefined) {
-        yield* signal.wait;
-        continue;
-      }
-      switch (end._tag) {
-        case "Overrun":
-          return yield* new CircuitLimit({ limit: "inbox" });
-        case "Destroyed":
-          return yield* new CircuitClosedByPeer({ side: "near", how: "destroy", reason: end.reason });
-        case "ChannelClosed":
-          return yield* new CircuitClosedByPeer({ side: "near", how: "channel", reason: undefined });
-      }
+      if (end !== undefined) return yield* errorOfEnd("near", end);
+      yield* signal.wait;
     }
   });
 };
@@ -110,6 +100,8 @@ class Sorter {
   private readonly options: IngressOptions;
   private readonly commands: LinkWriter<EgressCommand>;
   private readonly readers: Array<RelayCellReader> = [];
+  /** Looks at cells once more, while the reader of their hop stands at a later one. */
+  private readonly second = relayCellV0.makeReader();
 
   constructor(options: IngressOptions, commands: LinkWriter<EgressCommand>) {
     this.options = options;
@@ -199,10 +191,10 @@ class Sorter {
   private openPath(plain: Buffer, from: number, to: number, hop: number) {
     return Effect.gen({ self: this }, function* () {
       for (let index = from; index < to; index++) {
-        const reader = this.reader(hop);
-        reader.reset(plain, index);
-        if (!reader.next()) continue;
-        yield* this.options.handler.onFirstStreamMessage(hop, reader.command);
+        const { second } = this;
+        second.reset(plain, index);
+        if (!second.next()) continue;
+        yield* this.options.handler.onFirstStreamMessage(hop, second.command);
         const path = this.options.paths.get(hop);
         if (path !== undefined) return yield* path.inlet.offer({ hop, slab: plain, from: index, to });
       }

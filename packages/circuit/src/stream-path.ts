@@ -11,6 +11,8 @@ export interface StreamPath {
   readonly outlet: LinkReader<StreamBatch>;
   /** Egress notifies it when the hop's congestion window has room again. */
   readonly room: Signal;
+  /** Bytes that wait for applications, or came from them and wait for the window. For the memory account; walks over the streams. */
+  readonly heldBytes: () => number;
 }
 
 /** Which kind of stream path a hop has. `direct` and `conflux` are final. */

@@ -62,8 +62,6 @@ export const extendTarget = (
   return { rsaId, endpoints, ...(ed25519Id === undefined ? {} : { ed25519Id }) };
 };
 
-const CREATE2_BODY_BYTES = 505;
-
 const failureOf = (error: ChannelError): ExtendFailed => {
   if (error instanceof LinkHandshakeError && error.problem === "wrongIdentity") {
     return new ExtendFailed({ problem: "identity" });
@@ -84,14 +82,18 @@ export const extend = (
   signals: { readonly inbound: Signal; readonly room: Signal; readonly onEnd: () => void },
 ): Effect.Effect<void, ExtendFailed> =>
   Effect.gen(function* () {
-    if (message.handshake.length > CREATE2_BODY_BYTES) return yield* new ExtendFailed({ problem: "limit" });
     const channel = yield* channels.get(target);
-    const circuit = yield* channel.openCircuit(signals);
-    const payload = Buffer.alloc(4 + message.handshake.length);
-    payload.writeUInt16BE(message.handshakeType, 0);
-    payload.writeUInt16BE(message.handshake.length, 2);
-    message.handshake.copy(payload, 4);
-    far.circuit = circuit;
-    far.state = "waiting";
-    circuit.sendCell(ChannelCommand.CREATE2, payload);
-  }).pipe(Effect.mapError((error) => (error instanceof ExtendFailed ? error : failureOf(error))));
+    // Not to be given up in between: nobody else knows of the circuit yet.
+    yield* Effect.uninterruptible(
+      Effect.map(channel.openCircuit(signals), (circuit) => {
+        const payload = Buffer.alloc(4 + message.handshake.length);
+        payload.writeUInt16BE(message.handshakeType, 0);
+        payload.writeUInt16BE(message.handshake.length, 2);
+        message.handshake.copy(payload, 4);
+        far.cancel = undefined;
+        far.circuit = circuit;
+        far.state = "waiting";
+        circuit.sendCell(ChannelCommand.CREATE2, payload);
+      }),
+    );
+  }).pipe(Effect.mapError(failureOf));

@@ -2,7 +2,6 @@ import {
   ChannelCommand,
   DestroyReason,
   type ForwardMessage,
-  RelayCommand,
   type RelayMessageView,
   readForwardMessage,
 } from "@allium/cell";
@@ -11,12 +10,13 @@ import type { RelayInbound } from "@allium/crypto";
 import type { LinkWriter, ReactorError, Signal } from "@allium/kernel";
 import { Effect } from "effect";
 import type { CircuitContext } from "../circuit-context.ts";
-import { CircuitClosedByPeer, type CircuitError, CircuitProtocolError, toProtocolError } from "../errors.ts";
+import { type CircuitError, CircuitProtocolError, toProtocolError } from "../errors.ts";
 import type { FarSide } from "../far-side.ts";
 import type { HopFlow } from "../hop.ts";
 import type { IngressHandler } from "../ingress.ts";
 import type { EgressCommand } from "../messages.ts";
 import type { StreamHandling, StreamPaths } from "../stream-path.ts";
+import { opensStream } from "../streams/stream-map.ts";
 import { type ExtendPolicy, extend, extendTarget, type PreviousHop } from "./extend.ts";
 
 /** What a relay's handler stands on. */
@@ -51,13 +51,6 @@ export const relayHandler = (options: RelayHandlerOptions): IngressHandler => {
   let earlyLeft = MAX_RELAY_EARLY;
   crypto.lastHop(true);
 
-  const truncate = (): void => {
-    far.circuit?.destroy(DestroyReason.REQUESTED);
-    far.circuit = undefined;
-    far.state = "none";
-    crypto.lastHop(true);
-  };
-
   const onMessage = (message: ForwardMessage, command: number): Effect.Effect<void, ReactorError<CircuitError>> => {
     switch (message._tag) {
       case "EXTEND2": {
@@ -73,13 +66,17 @@ export const relayHandler = (options: RelayHandlerOptions): IngressHandler => {
             return extend(channels, far, message, target, farSignals).pipe(
               Effect.catchTag("ExtendFailed", (error) => Effect.ignore(commands.offer({ _tag: "Fail", error }))),
               Effect.forkIn(circuit.group.scope, { startImmediately: true }),
-              Effect.asVoid,
+              Effect.map((fiber) => {
+                // It may have been so quick that there is nothing to give up any more.
+                if (far.state === "opening") far.cancel = () => fiber.interruptUnsafe();
+              }),
             );
           },
         );
       }
       case "TRUNCATE":
-        truncate();
+        far.close(DestroyReason.REQUESTED);
+        crypto.lastHop(true);
         return commands.offer({
           _tag: "Send",
           hop: 0,
@@ -124,16 +121,12 @@ export const relayHandler = (options: RelayHandlerOptions): IngressHandler => {
 
 const guarded = <A>(run: () => A) => Effect.try({ try: run, catch: toProtocolError });
 
-const sendFar = (next: ChannelCircuit, train: Parameters<ChannelCircuit["send"]>[0]) =>
-  Effect.flatMap(next.send(train), (sent) =>
-    sent ? Effect.void : Effect.fail(new CircuitClosedByPeer({ side: "far", how: "channel", reason: undefined })),
-  );
+/** Once the far side has ended, nothing is sent any more; egress says why, when it has handled what came before the end. */
+const sendFar = (next: ChannelCircuit, train: Parameters<ChannelCircuit["send"]>[0]): Effect.Effect<void> =>
+  Effect.asVoid(next.send(train));
 
 const violation = (where: string, detail: string): Effect.Effect<never, CircuitProtocolError> =>
   Effect.fail(new CircuitProtocolError({ where, detail }));
-
-const opensStream = (command: number): boolean =>
-  command === RelayCommand.BEGIN || command === RelayCommand.BEGIN_DIR || command === RelayCommand.RESOLVE;
 
 /** RELAY_EARLY cells that a circuit may carry (tor-spec, "Handling relay_early cells"). */
 const MAX_RELAY_EARLY = 8;

@@ -1,16 +1,17 @@
-import { CellError, DestroyReason } from "@allium/cell";
+import { CELL_BODY_LEN, CellError, DestroyReason } from "@allium/cell";
 import { type ChannelCircuit, ChannelManager, type CreateRequest, Entropy } from "@allium/channel";
 import { HandshakeError, type HandshakeServerKeys, relayCrypto } from "@allium/crypto";
-import { type ReactorGroup as Group, type GroupEnd, ReactorGroup, Signal } from "@allium/kernel";
+import { type ReactorGroup as Group, type GroupCause, ReactorGroup, Signal } from "@allium/kernel";
 import { Clock, Context, Effect, Layer, Scope } from "effect";
 import { type CircuitContext, type CircuitLimits, DEFAULT_CIRCUIT_LIMITS } from "../circuit-context.ts";
 import type { CongestionParams } from "../congestion/index.ts";
 import { makeEgress } from "../egress.ts";
-import { type CircuitError, type CircuitStop, meaningOf } from "../errors.ts";
+import { type CircuitError, type CircuitStop, errorOfEnd, meaningOf } from "../errors.ts";
 import { FarSide } from "../far-side.ts";
 import { makeHopFlow } from "../hop.ts";
 import { makeIngress } from "../ingress.ts";
 import type { EgressCommand } from "../messages.ts";
+import { paddingOf } from "../padding.ts";
 import { StreamHandling, StreamPaths } from "../stream-path.ts";
 import { StreamOpeners } from "../streams/opener.ts";
 import { FORCED_TEARDOWN_DELAY } from "../timeouts.ts";
@@ -25,7 +26,7 @@ export interface RelayCircuitsConfig {
   readonly extendPolicy: () => ExtendPolicy;
   readonly limits?: Partial<CircuitLimits>;
   /** Told of each circuit's end, for logs and metrics. It must not block. */
-  readonly onEnd?: (circuit: RelayCircuit, end: GroupEnd<CircuitError, CircuitStop>) => void;
+  readonly onEnd?: (circuit: RelayCircuit, end: CircuitEnd) => void;
   /** Told of a refused CREATE. */
   readonly onRefused?: (reason: "handshake" | "unknownHandshake") => void;
 }
@@ -42,8 +43,27 @@ export interface RelayCircuit {
   readonly paths: StreamPaths;
   /** Whether streams have been opened on it. */
   readonly hasStreams: () => boolean;
+  /** What the circuit holds now. Walks over its streams. */
+  readonly memory: () => CircuitMemory;
   /** Ends the circuit. */
   readonly stop: (reason: CircuitStop) => void;
+}
+
+/** Why a circuit ended. */
+export interface CircuitEnd {
+  /** The first thing that happened; see `meaningOf` for what it means for others. */
+  readonly cause: GroupCause<CircuitError, CircuitStop>;
+}
+
+/** Bytes that wait somewhere in a circuit's buffers. */
+export interface CircuitMemory {
+  /** In the queues at the channel readers. */
+  readonly inboxes: number;
+  /** In the queues at the channel writers. */
+  readonly outboxes: number;
+  /** For the applications of its streams, and from them. */
+  readonly streams: number;
+  readonly total: number;
 }
 
 /** What has happened to the circuits of a relay so far. */
@@ -111,16 +131,17 @@ const make = Effect.fnUntraced(function* (config: RelayCircuitsConfig) {
     const name = `circuit ${id}`;
     const group: Group<CircuitError, CircuitStop> = yield* ReactorGroup.make<CircuitError, CircuitStop>({ name });
     const signals = { ingress: Signal.make(), egress: Signal.make(), nearRoom: Signal.make(), farRoom: Signal.make() };
-    // A reactor that is blocked elsewhere would not see the end of an inbox: then the circuit is ended from here.
-    const onEnd = () => {
-      runFork(
-        Effect.andThen(
-          Effect.sleep(FORCED_TEARDOWN_DELAY),
-          Effect.sync(() => group.stopUnsafe("finished")),
-        ),
-      );
+    // A reactor that is blocked elsewhere does not see the end of its inbox: then the circuit is ended from here.
+    const onEnd = (side: "near" | "far") => (): void => {
+      const force = Effect.sync(() => {
+        const inbox = (side === "near" ? near : far.circuit)?.inbox;
+        inbox?.clear();
+        const end = inbox?.ended();
+        if (end !== undefined) group.stopUnsafe(errorOfEnd(side, end));
+      });
+      runFork(Effect.forkIn(Effect.andThen(Effect.sleep(FORCED_TEARDOWN_DELAY), force), group.scope));
     };
-    const near = request.accept({ inbound: signals.ingress, room: signals.nearRoom, onEnd });
+    const near = request.accept({ inbound: signals.ingress, room: signals.nearRoom, onEnd: onEnd("near") });
     near.sendCell(answered.command, answered.payload);
     const crypto = relayCrypto(answered.keys);
     const flow = makeHopFlow(answered.agreed);
@@ -143,19 +164,25 @@ const make = Effect.fnUntraced(function* (config: RelayCircuitsConfig) {
       far,
       paths,
       hasStreams: () => paths.state(0) !== "empty",
+      memory: () => {
+        const inboxes = near.inbox.bytes + (far.circuit?.inbox.bytes ?? 0);
+        const outboxes = (near.outbox.cells + (far.circuit?.outbox.cells ?? 0)) * CELL_BODY_LEN;
+        const streamBytes = paths.get(0)?.heldBytes() ?? 0;
+        return { inboxes, outboxes, streams: streamBytes, total: inboxes + outboxes + streamBytes };
+      },
       stop: group.stopUnsafe.bind(group),
     };
     open.add(handle);
     yield* Scope.addFinalizer(
       group.scope,
       Effect.sync(() => {
-        const cause = group.cause ?? { _tag: "Stopped", reason: "finished" };
+        const cause: CircuitEnd["cause"] = group.cause ?? { _tag: "Stopped", reason: "finished" };
         const { destroyReason } = meaningOf(cause);
         near.destroy(destroyReason);
-        far.circuit?.destroy(destroyReason);
+        far.close(destroyReason);
         open.delete(handle);
         counters.ended++;
-        config.onEnd?.(handle, { group: name, cause, overdue: [], overdueReleases: 0, releaseFailures: [] });
+        config.onEnd?.(handle, { cause });
       }),
     );
     const link = group.link<EgressCommand>("ingress → egress");
@@ -170,7 +197,7 @@ const make = Effect.fnUntraced(function* (config: RelayCircuitsConfig) {
       streams,
       policy: config.extendPolicy(),
       previous: request.channel.peer,
-      farSignals: { inbound: signals.egress, room: signals.farRoom, onEnd },
+      farSignals: { inbound: signals.egress, room: signals.farRoom, onEnd: onEnd("far") },
     });
     const ingress = makeIngress({
       near,
@@ -188,7 +215,8 @@ const make = Effect.fnUntraced(function* (config: RelayCircuitsConfig) {
       paths,
       clock,
       far,
-      queueHigh: config.congestion().queueHigh,
+      congestion: config.congestion(),
+      padding: paddingOf(entropy),
     });
     yield* Effect.ignore(group.start(egress.wire({ commands: link.reader })));
     yield* Effect.ignore(group.start(ingress.wire({ commands: link.writer })));

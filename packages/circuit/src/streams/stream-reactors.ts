@@ -7,6 +7,7 @@ import { type CircuitError, meaningOf, toProtocolError } from "../errors.ts";
 import type { FlowParams, StreamRole } from "../flow/index.ts";
 import type { HopFlow } from "../hop.ts";
 import type { StreamBatch, StreamTrain } from "../messages.ts";
+import { paddingOf } from "../padding.ts";
 import { StreamHandling, type StreamPath } from "../stream-path.ts";
 import { StreamTable } from "./stream-table.ts";
 
@@ -29,11 +30,17 @@ interface Parts {
   /** Wakes the reactor that delivers, and the one that collects; one and the same if one reactor does both. */
   readonly deliverer: Signal;
   readonly collector: Signal;
+  /** The reactor that delivers found the table blocked, and waits to be woken. */
+  deliveryBlocked: boolean;
 }
 
 /** Gives the table the next train, if it may have one. False if nothing could be done now. */
-const deliverOne = (table: StreamTable, inlet: LinkReader<StreamTrain>): boolean => {
-  if (table.blocked) return false;
+const deliverOne = (parts: Parts, inlet: LinkReader<StreamTrain>): boolean => {
+  const { table } = parts;
+  if (table.blocked) {
+    parts.deliveryBlocked = true;
+    return false;
+  }
   const taken = inlet.takeUnsafe();
   if (taken === undefined) return false;
   // The link ends only when the circuit does: then this reactor is being ended too.
@@ -69,7 +76,7 @@ const single = (circuit: CircuitContext, parts: Parts) =>
       Effect.gen(function* () {
         const { table } = parts;
         for (;;) {
-          const delivered = yield* attempt(() => deliverOne(table, inlet));
+          const delivered = yield* attempt(() => deliverOne(parts, inlet));
           table.settle();
           const batch = table.collect();
           if (batch !== undefined) yield* outlet.offer(batch);
@@ -87,7 +94,7 @@ const writing = (parts: Parts) =>
     run: ({ inlet }) =>
       Effect.gen(function* () {
         for (;;) {
-          const delivered = yield* attempt(() => deliverOne(parts.table, inlet));
+          const delivered = yield* attempt(() => deliverOne(parts, inlet));
           if (!delivered) yield* parts.deliverer.wait;
         }
       }),
@@ -103,12 +110,14 @@ const reading = (circuit: CircuitContext, parts: Parts) =>
       Effect.gen(function* () {
         const { table } = parts;
         for (;;) {
-          const wasBlocked = table.blocked;
           table.settle();
           const batch = table.collect();
+          if (parts.deliveryBlocked && !table.blocked) {
+            parts.deliveryBlocked = false;
+            parts.deliverer.notify();
+          }
           if (batch !== undefined) yield* outlet.offer(batch);
-          if (wasBlocked && !table.blocked) parts.deliverer.notify();
-          if (batch === undefined) yield* waitForWork(circuit, parts);
+          else yield* waitForWork(circuit, parts);
         }
       }),
   });
@@ -134,7 +143,10 @@ const makeParts = (
       maxTrain: limits.maxTrain,
       maxStreams: limits.maxStreams,
       streamBufferBytes: limits.streamBufferBytes,
+      hopBufferBytes: limits.hopBufferBytes,
       firstStreamId: 1 + circuit.entropy.below(0xffff),
+      padding: paddingOf(circuit.entropy),
+      below: circuit.entropy.below,
       now: () => microsOfNanos(clock.monotonicTimeNanosUnsafe()),
       wake: () => signals.collector.notify(),
       fork: (effect) => {
@@ -151,13 +163,14 @@ const makeParts = (
     const inlet = circuit.group.link<StreamTrain>("ingress → streams");
     const outlet = circuit.group.link<StreamBatch>("streams → egress");
     yield* inlet.reader.wakes(signals.deliverer);
-    return { table, inlet, outlet, ...signals };
+    return { table, inlet, outlet, ...signals, deliveryBlocked: false };
   });
 
 const pathOf = (parts: Parts): DirectStreamPath => ({
   inlet: parts.inlet.writer as LinkWriter<StreamTrain>,
   outlet: parts.outlet.reader,
   room: parts.collector,
+  heldBytes: () => parts.table.heldBytes,
   table: parts.table,
 });
 

@@ -21,6 +21,8 @@ export class Stream {
   readonly id: number;
   readonly flow: StreamFlow;
   readonly requester: StreamRequester | undefined;
+  /** What answers a stream that this side asked for. */
+  readonly expects: "CONNECTED" | "RESOLVED" | undefined;
   state: StreamState;
   /** The local end: an exit's socket, a directory's or an application's pipe. */
   connection: Connection | undefined = undefined;
@@ -30,6 +32,8 @@ export class Stream {
   dirty = false;
   /** In the list of streams that may have bytes to package. */
   ready = false;
+  /** How much of what waits for the application is in the table's account. */
+  counted = 0;
   /** What was read from the connection and not packaged yet. */
   private chunk: Buffer | undefined = undefined;
   /** Where the unpackaged rest of the chunk begins. */
@@ -43,11 +47,22 @@ export class Stream {
   /** What the connection had pending when we last looked. */
   private knownPending = 0;
 
-  constructor(id: number, state: StreamState, flow: StreamFlow, requester: StreamRequester | undefined) {
+  constructor(
+    id: number,
+    state: StreamState,
+    flow: StreamFlow,
+    request: { readonly requester: StreamRequester; readonly expects: "CONNECTED" | "RESOLVED" } | undefined,
+  ) {
     this.id = id;
     this.state = state;
     this.flow = flow;
-    this.requester = requester;
+    this.requester = request?.requester;
+    this.expects = request?.expects;
+  }
+
+  /** Whether bytes wait to be handed over at the end of this train. */
+  get hasGathered(): boolean {
+    return this.gathered !== undefined;
   }
 
   /** Bytes that came in for the application and that it has not taken. */

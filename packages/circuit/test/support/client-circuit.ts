@@ -48,6 +48,7 @@ import {
   makeHopFlow,
   makeIngress,
   meaningOf,
+  paddingOf,
   refuseStream,
   StreamPaths,
   toProtocolError,
@@ -206,7 +207,8 @@ export const createClientCircuit = (channel: Channel, guard: TestIdentity, optio
       paths,
       clock,
       far: undefined,
-      queueHigh: params.queueHigh,
+      congestion: params,
+      padding: paddingOf(entropy),
     });
     yield* group.start(egress.wire({ commands: link.reader }));
     yield* group.start(ingress.wire({ commands: link.writer }));
