@@ -66,10 +66,12 @@ export const relayHandler = (options: RelayHandlerOptions): IngressHandler => {
             return extend(channels, far, message, target, farSignals).pipe(
               Effect.catchTag("ExtendFailed", (error) => Effect.ignore(commands.offer({ _tag: "Fail", error }))),
               Effect.forkIn(circuit.group.scope, { startImmediately: true }),
-              Effect.map((fiber) => {
-                // It may have been so quick that there is nothing to give up any more.
-                if (far.state === "opening") far.cancel = () => fiber.interruptUnsafe();
-              }),
+              Effect.flatMap((fiber) =>
+                Effect.sync(() => {
+                  // It may have been so quick that there is nothing to give up any more.
+                  if (far.state === "opening") far.cancel = () => fiber.interruptUnsafe();
+                }),
+              ),
             );
           },
         );
