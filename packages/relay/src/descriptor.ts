@@ -47,10 +47,7 @@ export const statedBandwidth = (config: RelayConfig, traffic: TrafficMeter): Rel
 };
 
 /** Builds and signs the relay's router descriptor and extra-info document (dir-spec 2.1). */
-export const layer = (
-  config: RelayConfig,
-  facts: DescriptorFacts,
-): Layer.Layer<DescriptorSource, never, KeyStore> =>
+export const layer = (config: RelayConfig, facts: DescriptorFacts): Layer.Layer<DescriptorSource, never, KeyStore> =>
   Layer.effect(
     DescriptorSource,
     Effect.gen(function* () {

@@ -1,4 +1,10 @@
-import { Entropy, LINK_IDENTITY_RANDOM_BYTES, type LinkIdentity, type Listener, makeLinkIdentity } from "@allium/channel";
+import {
+  Entropy,
+  LINK_IDENTITY_RANDOM_BYTES,
+  type LinkIdentity,
+  type Listener,
+  makeLinkIdentity,
+} from "@allium/channel";
 import { Clock, Effect } from "effect";
 import { KeyStore, type KeyStoreError, linkIdentityKeys } from "./keys/index.ts";
 

@@ -18,7 +18,9 @@ const read = (param: Param, name: string, fallback: number, low: number, high: n
 // | circ_max_cell_queue_size | 50000 cells | 1000 to 2^31 - 1 | a circuit's inbox |
 
 /** What channels follow. Asked anew each time: a new consensus may say something else. */
-export const channelParams = (param: Param): Pick<ChannelConfig, "padding" | "idleTimeoutMillis" | "inboxLimitBytes"> => ({
+export const channelParams = (
+  param: Param,
+): Pick<ChannelConfig, "padding" | "idleTimeoutMillis" | "inboxLimitBytes"> => ({
   padding: () => {
     const lowMillis = read(param, "nf_ito_low", 1_500, 0, 60_000);
     return {

@@ -22,13 +22,20 @@ import {
   layerDirectory,
   layerDirectoryServer,
 } from "@allium/directory";
-import { Supervisor, type SupervisorClosed, TaskPolicy, type TaskNameTaken } from "@allium/kernel";
+import { Supervisor, type SupervisorClosed, type TaskNameTaken, TaskPolicy } from "@allium/kernel";
 import { ExitPolicy, type PolicyError } from "@allium/netdoc";
-import { Clock, Context, Data, Effect, FileSystem, Layer, type Path, type Scope } from "effect";
+import { Clock, Context, Data, Effect, type FileSystem, Layer, type Path, type Scope } from "effect";
 import { defaultExit, type RelayConfig } from "./config.ts";
 import { layer as layerDescriptor } from "./descriptor.ts";
 import { layerExit, NodeResolver } from "./exit/index.ts";
-import { fingerprintLine, handshakeServerKeys, KeyStore, type KeyStoreError, layerKeyStore, publicIdentity } from "./keys/index.ts";
+import {
+  fingerprintLine,
+  handshakeServerKeys,
+  KeyStore,
+  type KeyStoreError,
+  layerKeyStore,
+  publicIdentity,
+} from "./keys/index.ts";
 import { keepCertificates, makeCurrentLinkIdentity } from "./link-identity.ts";
 import { networkAddresses } from "./network-addresses.ts";
 import { channelParams, circuitParams } from "./params.ts";
@@ -110,9 +117,7 @@ export const startRelay = (config: RelayConfig): Effect.Effect<RunningRelay, Rel
     const startedAt = yield* Clock.currentTimeMillis;
     const traffic = new TrafficMeter(startedAt);
 
-    const keys = yield* Layer.build(
-      layerKeyStore({ dataDir: config.dataDir, owner: process.getuid?.() }),
-    );
+    const keys = yield* Layer.build(layerKeyStore({ dataDir: config.dataDir, owner: process.getuid?.() }));
     const store = Context.get(keys, KeyStore);
     const linkIdentity = yield* Effect.provideContext(makeCurrentLinkIdentity, keys);
 
@@ -128,14 +133,13 @@ export const startRelay = (config: RelayConfig): Effect.Effect<RunningRelay, Rel
     const directoryServer = Context.get(directoryContext, DirectoryServer);
     const param = (name: string) => view.current().params.raw(name);
 
-    const openers: Layer.Layer<StreamOpeners, RelayConfigError, Transport | Entropy | FileSystem.FileSystem> = layerExit({
-      policy: () => policy,
-      ipv6: config.exit.ipv6,
-      isNetworkAddress: networkAddresses(authorities, view.current),
-      beginDirectory: Effect.suspend(() => directoryServer.open()),
-    }).pipe(
-      Layer.provide(resolverLayer(config)),
-    );
+    const openers: Layer.Layer<StreamOpeners, RelayConfigError, Transport | Entropy | FileSystem.FileSystem> =
+      layerExit({
+        policy: () => policy,
+        ipv6: config.exit.ipv6,
+        isNetworkAddress: networkAddresses(authorities, view.current),
+        beginDirectory: Effect.suspend(() => directoryServer.open()),
+      }).pipe(Layer.provide(resolverLayer(config)));
     const channelConfig: ChannelConfig = {
       maxTrain: config.limits.maxTrain,
       ...channelParams(param),
