@@ -89,15 +89,7 @@ export class NodeConnection implements Connection {
     this.tls = socket instanceof TLSSocket ? tlsBinding(socket, this.remote) : undefined;
     if (socket.destroyed) this.status = "closed";
     socket.setNoDelay(true);
-    socket.on("data", (chunk: Buffer) => {
-      this.chunks.push(chunk);
-      this.readable += chunk.length;
-      if (this.readable >= this.limit && !this.paused) {
-        this.paused = true;
-        socket.pause();
-      }
-      this.listener();
-    });
+    socket.on("data", (chunk: Buffer) => this.received(chunk));
     socket.on("end", () => {
       if (this.status === "open") this.status = "ended";
       this.listener();
@@ -116,6 +108,17 @@ export class NodeConnection implements Connection {
 
   get pending(): number {
     return this.status === "closed" ? 0 : this.socket.writableLength;
+  }
+
+  /** Bytes came: from the socket itself, or from who reads it into a buffer of its own. */
+  received(chunk: Buffer): void {
+    this.chunks.push(chunk);
+    this.readable += chunk.length;
+    if (this.readable >= this.limit && !this.paused) {
+      this.paused = true;
+      this.socket.pause();
+    }
+    this.listener();
   }
 
   onChange(listener: () => void): void {

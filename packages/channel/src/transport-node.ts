@@ -13,6 +13,21 @@ import {
   TransportError,
 } from "./transport.ts";
 
+/** What sockets read into, one after the other: its content is copied before the next one reads. */
+const READ_BUFFER = Buffer.allocUnsafeSlow(64 * 1024);
+
+/**
+ * Reads a plain socket through one shared buffer. The platform would allocate 64 KiB for each read however little comes, and
+ * that garbage, which its collector counts as pressure, costs more than the copy.
+ */
+const readInto = (received: (chunk: Buffer) => void): net.OnReadOpts => ({
+  buffer: READ_BUFFER,
+  callback: (length) => {
+    received(Buffer.from(READ_BUFFER.subarray(0, length)));
+    return true;
+  },
+});
+
 const connect: Transport["Service"]["connect"] = (endpoint, options) =>
   Effect.callback<Connection, TransportError>((resume) => {
     if (net.isIP(endpoint.host) === 0) {
@@ -29,9 +44,10 @@ const connect: Transport["Service"]["connect"] = (endpoint, options) =>
     };
     // Tor proves identities in its own handshake above TLS (tor-spec, "Negotiating and initializing connections"), so
     // the certificate is not checked here; its digest is what that handshake is bound to.
+    let connection: NodeConnection | undefined;
     const socket = options.tls
       ? tls.connect({ ...target, rejectUnauthorized: false, minVersion: MIN_TLS_VERSION })
-      : net.connect(target);
+      : net.connect({ ...target, onread: readInto((chunk) => connection?.received(chunk)) });
     const fail = (cause: unknown) => {
       socket.destroy();
       resume(Effect.fail(toTransportError(cause, endpoint)));
@@ -42,7 +58,8 @@ const connect: Transport["Service"]["connect"] = (endpoint, options) =>
     socket.once("close", closed);
     socket.once(options.tls ? "secureConnect" : "connect", () => {
       socket.off("close", closed);
-      resume(Effect.succeed(new NodeConnection(socket, limit)));
+      connection = new NodeConnection(socket, limit);
+      resume(Effect.succeed(connection));
     });
     return Effect.sync(() => {
       socket.off("close", closed);
