@@ -1,6 +1,8 @@
 import { existsSync, globSync, readFileSync, statSync } from "node:fs";
 import { dirname, join, relative, resolve } from "node:path";
 import { assert, describe, it } from "@effect/vitest";
+import { Duration } from "effect";
+import { publicTiming, testTiming } from "../../packages/directory/src/timing.ts";
 
 const ROOT = resolve(import.meta.dirname, "../..");
 
@@ -25,6 +27,35 @@ const anchors = (markdown: string): ReadonlySet<string> =>
         .replace(/\s/g, "-"),
     ),
   );
+
+const UNITS: Readonly<Record<string, number>> = { ms: 1, s: 1_000, min: 60_000, h: 3_600_000, d: 86_400_000 };
+
+/** The first time that a cell of a table tells, in milliseconds. */
+const millisOf = (cell: string): number | undefined => {
+  const [, number = "", unit = ""] = /(\d+) (ms|s|min|h|d)\b/.exec(cell) ?? [];
+  return number === "" ? undefined : Number(number) * (UNITS[unit] as number);
+};
+
+/** The rows of a page's tables, cell by cell. */
+const rows = (page: string): ReadonlyArray<ReadonlyArray<string>> =>
+  read(page)
+    .split("\n")
+    .filter((line) => line.startsWith("| "))
+    .map((line) =>
+      line
+        .split("|")
+        .map((cell) => cell.trim())
+        .slice(1, -1),
+    );
+
+/** A time of the code in milliseconds; undefined for what is none. */
+const millisOfConstant = (name: string, value: unknown): number | undefined => {
+  if (typeof value === "string") return Duration.toMillis(value as Duration.Input);
+  if (Duration.isDuration(value)) return Duration.toMillis(value);
+  if (typeof value !== "number") return undefined;
+  if (name.endsWith("_MILLIS")) return value;
+  return name.endsWith("_TTL") ? value * 1_000 : undefined;
+};
 
 const sources = glob("packages/*/src/**/*.ts", "apps/*/src/**/*.ts").map((path) => readFileSync(path, "utf8"));
 
@@ -73,6 +104,35 @@ describe("documentation", () => {
         .map((name) => `${relative(ROOT, path)}: ${name}`);
     });
     assert.deepStrictEqual(missing, []);
+  });
+
+  it("gives every time as it is in the code", async () => {
+    const known = new Map<string, Array<number>>();
+    for (const path of glob("packages/*/src/**/{timeouts,limits,ttl}.ts")) {
+      for (const [name, value] of Object.entries((await import(path)) as Record<string, unknown>)) {
+        const millis = millisOfConstant(name, value);
+        if (millis !== undefined) known.set(name, [...(known.get(name) ?? []), millis]);
+      }
+    }
+    const checked = new Set<string>();
+    for (const [, nameCell = "", value = ""] of rows("docs/timers.md")) {
+      const [, name = ""] = /^`([A-Z][A-Z0-9_]+)`/.exec(nameCell) ?? [];
+      const values = known.get(name);
+      if (values === undefined) continue;
+      checked.add(name);
+      assert.include(values, millisOf(value), `${name}: ${value}`);
+    }
+    assert.deepStrictEqual([...known.keys()].sort(), [...checked].sort());
+  });
+
+  it("gives every time of the directory, in both kinds of network", () => {
+    const table = rows("docs/timers.md").filter((row) => row.length === 5);
+    for (const [name, time] of Object.entries(publicTiming)) {
+      const row = table.find((cells) => cells[1] === `\`${name}\``);
+      const told = row?.slice(2, 4).map(millisOf);
+      const inTest = testTiming[name as keyof typeof testTiming];
+      assert.deepStrictEqual(told, [Duration.toMillis(time), Duration.toMillis(inTest)], name);
+    }
   });
 
   it("names no constant that is not in the code any more", () => {
