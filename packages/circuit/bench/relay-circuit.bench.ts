@@ -31,7 +31,7 @@ import {
   makeEgress,
   makeHopFlow,
   makeIngress,
-  paddingOf,
+  randomPoolOf,
   refuseStream,
   StreamPaths,
 } from "../src/index.ts";
@@ -208,7 +208,7 @@ const measure = (what: "middle" | "exit", maxTrain: number, total: number) =>
       clock,
       far,
       congestion: { queueHigh: 256, queueLow: 10 },
-      padding: paddingOf(entropy),
+      padding: randomPoolOf(entropy).fill,
     });
     if (what === "middle") {
       far.circuit = yield* farChannel.channel.openCircuit({ inbound: signals.egress, room: signals.farRoom });

@@ -7,7 +7,7 @@ export * from "./flow/index.ts";
 export * from "./hop.ts";
 export * from "./ingress.ts";
 export * from "./messages.ts";
-export { paddingOf } from "./padding.ts";
+export { RandomPool, randomPoolOf } from "./random-pool.ts";
 export * from "./relay/extend.ts";
 export * from "./relay/handshake.ts";
 export {

@@ -11,7 +11,7 @@ import { FarSide } from "../far-side.ts";
 import { makeHopFlow } from "../hop.ts";
 import { makeIngress } from "../ingress.ts";
 import type { EgressCommand } from "../messages.ts";
-import { paddingOf } from "../padding.ts";
+import { randomPoolOf } from "../random-pool.ts";
 import { StreamHandling, StreamPaths } from "../stream-path.ts";
 import { StreamOpeners } from "../streams/opener.ts";
 import { FORCED_TEARDOWN_DELAY } from "../timeouts.ts";
@@ -216,7 +216,7 @@ const make = Effect.fnUntraced(function* (config: RelayCircuitsConfig) {
       clock,
       far,
       congestion: config.congestion(),
-      padding: paddingOf(entropy),
+      padding: randomPoolOf(entropy).fill,
     });
     yield* Effect.ignore(group.start(egress.wire({ commands: link.reader })));
     yield* Effect.ignore(group.start(ingress.wire({ commands: link.writer })));

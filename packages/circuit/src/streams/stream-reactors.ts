@@ -7,7 +7,7 @@ import { type CircuitError, meaningOf, toProtocolError } from "../errors.ts";
 import type { FlowParams, StreamRole } from "../flow/index.ts";
 import type { HopFlow } from "../hop.ts";
 import type { StreamBatch, StreamTrain } from "../messages.ts";
-import { paddingOf } from "../padding.ts";
+import { randomPoolOf } from "../random-pool.ts";
 import { StreamHandling, type StreamPath } from "../stream-path.ts";
 import { StreamTable } from "./stream-table.ts";
 
@@ -133,6 +133,7 @@ const makeParts = (
     const context = yield* Effect.context<never>();
     const runFork = Effect.runForkWith(context);
     const { clock, limits } = circuit;
+    const random = randomPoolOf(circuit.entropy);
     const table = new StreamTable({
       hop,
       flow,
@@ -145,8 +146,8 @@ const makeParts = (
       streamBufferBytes: limits.streamBufferBytes,
       hopBufferBytes: limits.hopBufferBytes,
       firstStreamId: 1 + circuit.entropy.below(0xffff),
-      padding: paddingOf(circuit.entropy),
-      below: circuit.entropy.below,
+      padding: random.fill,
+      below: random.below,
       now: () => microsOfNanos(clock.monotonicTimeNanosUnsafe()),
       wake: () => signals.collector.notify(),
       fork: (effect) => {

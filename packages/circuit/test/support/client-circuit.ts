@@ -48,7 +48,7 @@ import {
   makeHopFlow,
   makeIngress,
   meaningOf,
-  paddingOf,
+  randomPoolOf,
   refuseStream,
   StreamPaths,
   toProtocolError,
@@ -208,7 +208,7 @@ export const createClientCircuit = (channel: Channel, guard: TestIdentity, optio
       clock,
       far: undefined,
       congestion: params,
-      padding: paddingOf(entropy),
+      padding: randomPoolOf(entropy).fill,
     });
     yield* group.start(egress.wire({ commands: link.reader }));
     yield* group.start(ingress.wire({ commands: link.writer }));
