@@ -1,6 +1,7 @@
 /**
  * Holds the house in order: a package imports only packages below it, by name; what it imports it declares; no cycles
- * between the files of a package.
+ * between the files of a package. Types may name each other across files: such an import is gone when the code runs, so it
+ * cannot make the order of loading matter.
  */
 import { existsSync, globSync, readFileSync } from "node:fs";
 import { dirname, join, normalize } from "node:path";
@@ -42,7 +43,7 @@ const BELOW: Readonly<Record<string, ReadonlyArray<string>>> = {
 };
 
 const IMPORT =
-  /(?:^|\n)\s*(?:import|export)\s[^;"']*?from\s*["']([^"']+)["']|(?:^|\n)\s*import\s*["']([^"']+)["']|import\(\s*["']([^"']+)["']\s*\)/g;
+  /(?:^|\n)\s*(?:import|export)\s(\s*type\s)?[^;"']*?from\s*["']([^"']+)["']|(?:^|\n)\s*import\s*["']([^"']+)["']|import\(\s*["']([^"']+)["']\s*\)/g;
 
 const problems: Array<string> = [];
 const byName = new Map(
@@ -52,11 +53,20 @@ const byName = new Map(
   ]),
 );
 
-const importsOf = (file: string): ReadonlyArray<string> => {
+interface Import {
+  readonly specifier: string;
+  /** `import type` and `export type`: erased before the code runs. */
+  readonly typeOnly: boolean;
+}
+
+const importsOf = (file: string): ReadonlyArray<Import> => {
   const text = readFileSync(file, "utf8")
     .replace(/\/\*[\s\S]*?\*\//g, "")
     .replace(/^\s*\/\/.*$/gm, "");
-  return [...text.matchAll(IMPORT)].map((match) => match[1] ?? match[2] ?? match[3] ?? "");
+  return [...text.matchAll(IMPORT)].map((match) => ({
+    specifier: match[2] ?? match[3] ?? match[4] ?? "",
+    typeOnly: match[1] !== undefined,
+  }));
 };
 
 for (const [directory, below] of Object.entries(BELOW)) {
@@ -68,13 +78,13 @@ for (const [directory, below] of Object.entries(BELOW)) {
   for (const file of globSync(`${directory}/src/**/*.ts`)) {
     const local: Array<string> = [];
     graph.set(normalize(file), local);
-    for (const specifier of importsOf(file)) {
+    for (const { specifier, typeOnly } of importsOf(file)) {
       if (specifier.startsWith("node:")) continue;
       if (specifier.startsWith(".")) {
         const target = normalize(join(dirname(file), specifier));
         if (!target.startsWith(`${directory}/`)) problems.push(`${file}: ${specifier} leaves the package`);
         if (!existsSync(target)) problems.push(`${file}: ${specifier} is not there`);
-        local.push(target);
+        if (!typeOnly) local.push(target);
         continue;
       }
       const dependency = specifier
@@ -90,7 +100,7 @@ for (const [directory, below] of Object.entries(BELOW)) {
   }
   for (const dependency of Object.keys(manifest.dependencies ?? {})) {
     const used = [...graph.keys()].some((file) =>
-      importsOf(file).some((name) => name === dependency || name.startsWith(`${dependency}/`)),
+      importsOf(file).some(({ specifier }) => specifier === dependency || specifier.startsWith(`${dependency}/`)),
     );
     if (!used) problems.push(`${directory}/package.json: ${dependency} is declared and not imported`);
   }
