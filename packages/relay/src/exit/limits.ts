@@ -14,7 +14,8 @@ import type { Duration } from "effect";
 // | CACHE_SWEEP_MILLIS | 60 s | ours: how often answers that expired are looked for when new ones come |
 // | LINGER_FLUSH_MILLIS | 30 s | ours: how long what is pending may take to leave (`tor`: 15 s without progress, which our platform does not show) |
 // | LINGER_CLOSE_MILLIS | 3 s | ours: how long the other side may take to close once it has everything |
-// | LINGER_TICK | 500 ms | ours: how exactly both are kept |
+// | LINGER_ENDLESS_MILLIS | 250 ms | ours: the same for one that has sent more than LINGER_DISCARD_BYTES meanwhile (`tor`: none) |
+// | LINGER_TICK | 250 ms | ours: how exactly all three are kept |
 // | LINGER_DISCARD_BYTES | 256 KiB | ours: what is read from the other side, and thrown away, to see its end |
 // | MAX_LINGERING | 4096 | ours: connections that linger; the oldest makes room |
 // | MAX_LINGERING_BYTES | 64 MiB | ours: bytes pending on all of them; the oldest makes room |
@@ -51,8 +52,14 @@ export const LINGER_FLUSH_MILLIS = 30_000;
 /** How long the other side may take to close once it has everything, in milliseconds. */
 export const LINGER_CLOSE_MILLIS = 3_000;
 
+/**
+ * How long the other side may take to close, in milliseconds, if it has everything and goes on sending more than its share:
+ * it does not look for our end, and only the reset that a closed socket answers with will stop it.
+ */
+export const LINGER_ENDLESS_MILLIS = 250;
+
 /** How often the deadlines of lingering connections are looked at. */
-export const LINGER_TICK: Duration.Input = "500 millis";
+export const LINGER_TICK: Duration.Input = "250 millis";
 
 /** Bytes read, and thrown away, from a connection whose stream has ended. */
 export const LINGER_DISCARD_BYTES = 256 * 1024;

@@ -2,6 +2,7 @@ import type { Connection } from "@allium/channel";
 import {
   LINGER_CLOSE_MILLIS,
   LINGER_DISCARD_BYTES,
+  LINGER_ENDLESS_MILLIS,
   LINGER_FLUSH_MILLIS,
   MAX_LINGERING,
   MAX_LINGERING_BYTES,
@@ -28,11 +29,13 @@ interface Entry {
 
 /**
  * What lingers, without time of its own. A connection is `flushing` until nothing of ours is pending, then `closing` until
- * the other side closes. Each of the two takes the same time for all, so both are in the order of their deadlines.
+ * the other side closes, or `endless` once that has gone on sending for more than its share: then only a reset will stop it.
+ * Each of the three takes the same time for all, so all are in the order of their deadlines.
  */
 export class LingerTable {
   private readonly flushing = new Set<Entry>();
   private readonly closing = new Set<Entry>();
+  private readonly endless = new Set<Entry>();
   private readonly bounds: Required<LingerBounds>;
   private readonly now: () => number;
   private bytes = 0;
@@ -49,7 +52,7 @@ export class LingerTable {
 
   /** Connections that linger. */
   get size(): number {
-    return this.flushing.size + this.closing.size;
+    return this.flushing.size + this.closing.size + this.endless.size;
   }
 
   /** Takes a connection over. What lingers for too much already is destroyed first. */
@@ -72,7 +75,7 @@ export class LingerTable {
   /** Destroys those whose time is over. */
   expire(): void {
     const now = this.now();
-    for (const group of [this.closing, this.flushing]) {
+    for (const group of [this.endless, this.closing, this.flushing]) {
       for (const entry of group) {
         if (entry.deadline > now) break;
         this.destroy(entry);
@@ -82,14 +85,18 @@ export class LingerTable {
 
   /** Destroys all. */
   destroyAll(): void {
-    for (const group of [this.closing, this.flushing]) for (const entry of group) this.destroy(entry);
+    for (const group of [this.endless, this.closing, this.flushing]) {
+      for (const entry of group) this.destroy(entry);
+    }
   }
 
   /** Those that have sent everything go first: they lose nothing. */
   private makeRoom(bytes: number): void {
-    for (const entry of this.closing) {
-      if (this.size < this.bounds.maxConnections) break;
-      this.destroy(entry);
+    for (const group of [this.endless, this.closing]) {
+      for (const entry of group) {
+        if (this.size < this.bounds.maxConnections) break;
+        this.destroy(entry);
+      }
     }
     for (const entry of this.flushing) {
       if (this.size < this.bounds.maxConnections && this.bytes + bytes <= this.bounds.maxBytes) break;
@@ -106,10 +113,15 @@ export class LingerTable {
     entry.looking = false;
     if (connection.status === "closed") return this.destroy(entry);
     // What the platform has taken may still be under way: only the other side's close tells that it has arrived.
-    if (connection.pending > 0 || !this.flushing.delete(entry)) return;
-    this.bytes -= entry.bytes;
-    entry.deadline = this.now() + LINGER_CLOSE_MILLIS;
-    this.closing.add(entry);
+    if (connection.pending > 0) return;
+    if (this.flushing.delete(entry)) {
+      this.bytes -= entry.bytes;
+      entry.deadline = this.now() + LINGER_CLOSE_MILLIS;
+      this.closing.add(entry);
+    }
+    if (entry.discarded < LINGER_DISCARD_BYTES || !this.closing.delete(entry)) return;
+    entry.deadline = this.now() + LINGER_ENDLESS_MILLIS;
+    this.endless.add(entry);
   }
 
   /** Unread bytes would hide the end behind them; but an endless sender gets no more than its share. */
@@ -127,6 +139,7 @@ export class LingerTable {
       if (entry.connection.pending > 0) this.cut++;
     } else {
       this.closing.delete(entry);
+      this.endless.delete(entry);
     }
     entry.connection.destroy();
   }

@@ -131,6 +131,23 @@ describe("a connection whose stream has ended", () => {
     }),
   );
 
+  it.effect("is soon cut off if it has everything and goes on sending more than its share", () =>
+    Effect.gen(function* () {
+      const lingerers = yield* makeLingerers();
+      const endless = new FakeConnection(10);
+      lingerers.add(endless);
+      endless.arrive(500_000);
+      yield* TestClock.adjust("2 seconds");
+      assert.isFalse(endless.destroyed);
+      endless.flush();
+      yield* TestClock.adjust("200 millis");
+      assert.isFalse(endless.destroyed);
+      yield* TestClock.adjust("300 millis");
+      assert.isTrue(endless.destroyed);
+      assert.deepStrictEqual([lingerers.size(), lingerers.cut()], [0, 0]);
+    }),
+  );
+
   it.effect("may have very much to say in very small pieces", () =>
     Effect.gen(function* () {
       const lingerers = yield* makeLingerers();
