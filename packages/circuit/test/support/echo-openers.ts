@@ -3,7 +3,7 @@ import { type Connection, connectionPair } from "@allium/channel";
 import { Effect, Layer } from "effect";
 import { refuseStream, StreamOpeners } from "../../src/index.ts";
 
-/** What the exits of a test lead to: each stream gets one end of a pair, `serve` the other. */
+/** What the exits of a test lead to: each stream gets one end of a pair, `serve` the other; a directory stream echoes. */
 export const openersServing = (
   serve: (connection: Connection, target: string) => void,
   lingering: Set<Connection> = new Set(),
@@ -28,7 +28,7 @@ export const openersServing = (
           }),
         beginDirectory: Effect.sync(() => {
           const [stream, origin] = connectionPair();
-          serve(origin, "directory");
+          echo(origin);
           return { connection: stream, connected: { _tag: "CONNECTED" as const, resolved: undefined } };
         }),
         resolve: () => Effect.succeed([{ _tag: "ERROR", transient: false, ttl: 60 }]),

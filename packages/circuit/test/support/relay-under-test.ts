@@ -88,6 +88,8 @@ export interface TestRelayOptions {
   readonly param?: (name: string) => number | undefined;
   readonly onEnd?: RelayCircuitsConfig["onEnd"];
   readonly maxTrain?: number;
+  readonly inboxLimitBytes?: number;
+  readonly addressAllowed?: (host: string) => boolean;
 }
 
 /** A running relay of a test. */
@@ -113,7 +115,7 @@ export const startRelay = (
     const param = options.param ?? (() => undefined);
     const extendPolicy: ExtendPolicy = {
       self: { rsaId: identity.server.rsaIdentity as Buffer, ed25519Id: identity.server.ed25519Identity as Buffer },
-      addressAllowed: () => true,
+      addressAllowed: options.addressAllowed ?? (() => true),
     };
     const flow = { role: "exit" as const, flowParams: () => flowParams(param) };
     const circuits = layerRelayCircuits({
@@ -131,6 +133,7 @@ export const startRelay = (
           padding: () => DEFAULT_PADDING_PARAMS,
           idleTimeoutMillis: () => 3_600_000,
           ...(options.maxTrain === undefined ? {} : { maxTrain: options.maxTrain }),
+          ...(options.inboxLimitBytes === undefined ? {} : { inboxLimitBytes: () => options.inboxLimitBytes ?? 0 }),
         }),
       ),
       Layer.provide(network.host(identity.host)),

@@ -1,0 +1,362 @@
+import { DestroyReason, EndReason, HandshakeType, parseIp, RelayCommand, relayCellV0 } from "@allium/cell";
+import { layerEntropySeeded, slabBytes } from "@allium/channel";
+import { assert, describe, it } from "@effect/vitest";
+import { Effect, type Scope } from "effect";
+import { readBytes } from "./support/application.ts";
+import {
+  aSecond,
+  assertNothingLeft,
+  errorOf,
+  type Lab,
+  type LabOptions,
+  makeLab,
+  openCircuit,
+  openRaw,
+  settled,
+} from "./support/lab.ts";
+import { type RawCircuit, specifiersOf } from "./support/raw-client.ts";
+
+interface Violation {
+  readonly what: string;
+  readonly where: string;
+  readonly commit: (circuit: RawCircuit, lab: Lab) => Effect.Effect<void, never, Scope.Scope>;
+  readonly congestionControl?: boolean;
+  readonly lab?: LabOptions;
+  /** Connections that its application never reads to the end. */
+  readonly lingering?: number;
+}
+
+const connected = (circuit: RawCircuit, streamId = 1) =>
+  Effect.suspend(() => {
+    circuit.begin(0, streamId);
+    return settled(circuit.wait("CONNECTED"));
+  });
+
+const violations: ReadonlyArray<Violation> = [
+  {
+    what: "a cell that the last hop does not recognise",
+    where: "RELAY",
+    commit: (circuit) => Effect.sync(() => circuit.sendNoise()),
+  },
+  {
+    what: "more than eight RELAY_EARLY cells",
+    where: "RELAY_EARLY",
+    commit: (circuit) =>
+      Effect.sync(() => {
+        for (let count = 0; count < 9; count++) circuit.send(0, 0, { _tag: "DROP" }, true);
+      }),
+  },
+  {
+    what: "EXTEND2 while the circuit is being extended",
+    where: "EXTEND2",
+    commit: (circuit, lab) =>
+      Effect.sync(() => {
+        circuit.extend(0, lab.relays[1]!.identity);
+        circuit.extend(0, lab.relays[1]!.identity);
+      }),
+  },
+  {
+    what: "EXTEND2 to the relay itself",
+    where: "EXTEND2",
+    commit: (circuit, lab) =>
+      Effect.sync(() => {
+        circuit.extend(0, lab.relays[0]!.identity);
+      }),
+  },
+  {
+    what: "EXTEND2 to the relay itself by its Ed25519 identity",
+    where: "EXTEND2",
+    commit: (circuit, lab) =>
+      Effect.sync(() => {
+        const [address, , ed25519] = specifiersOf(lab.relays[0]!.identity);
+        circuit.extend(0, lab.relays[1]!.identity, {
+          specifiers: [address!, { _tag: "RSA_ID", id: Buffer.alloc(20, 7) }, ed25519!],
+        });
+      }),
+  },
+  {
+    what: "EXTEND2 without an RSA identity",
+    where: "EXTEND2",
+    commit: (circuit, lab) =>
+      Effect.sync(() => {
+        const specifiers = specifiersOf(lab.relays[1]!.identity).filter(({ _tag }) => _tag !== "RSA_ID");
+        circuit.extend(0, lab.relays[1]!.identity, { specifiers });
+      }),
+  },
+  {
+    what: "EXTEND2 without an address",
+    where: "EXTEND2",
+    commit: (circuit, lab) =>
+      Effect.sync(() => {
+        const specifiers = specifiersOf(lab.relays[1]!.identity).filter(({ _tag }) => _tag !== "TLS_TCP");
+        circuit.extend(0, lab.relays[1]!.identity, { specifiers });
+      }),
+  },
+  {
+    what: "EXTEND2 to port 0 only",
+    where: "EXTEND2",
+    commit: (circuit, lab) =>
+      Effect.sync(() => {
+        circuit.extend(0, lab.relays[1]!.identity, { specifiers: specifiersOf(lab.relays[1]!.identity, 0) });
+      }),
+  },
+  {
+    what: "EXTEND2 to a private address only",
+    where: "EXTEND2",
+    commit: (circuit, lab) =>
+      Effect.sync(() => {
+        const [, rsa] = specifiersOf(lab.relays[1]!.identity);
+        const address = parseIp(PRIVATE)!;
+        circuit.extend(0, lab.relays[1]!.identity, { specifiers: [{ _tag: "TLS_TCP", address, port: 9001 }, rsa!] });
+      }),
+  },
+  {
+    what: "a truncated EXTEND2",
+    where: "EXTEND2",
+    commit: (circuit) =>
+      Effect.sync(() => circuit.sendBody(0, 0, RelayCommand.EXTEND2, Buffer.from([3, 0, 6, 1]), true)),
+  },
+  {
+    what: "a message that only a relay sends",
+    where: "EXTENDED2",
+    commit: (circuit) => Effect.sync(() => circuit.sendBody(0, 0, RelayCommand.EXTENDED2, Buffer.from([0, 0]))),
+  },
+  {
+    what: "a CONNECTED from the client",
+    where: "CONNECTED",
+    commit: (circuit) =>
+      Effect.andThen(
+        connected(circuit),
+        Effect.sync(() => circuit.send(0, 1, { _tag: "CONNECTED", resolved: undefined })),
+      ),
+  },
+  {
+    what: "a CONFLUX_LINK where conflux is not offered",
+    where: "CONFLUX_LINK",
+    commit: (circuit) =>
+      Effect.sync(() =>
+        circuit.send(0, 0, {
+          _tag: "CONFLUX_LINK",
+          nonce: Buffer.alloc(32, 1),
+          lastSeqnoSent: 0n,
+          lastSeqnoReceived: 0n,
+          desiredUx: 0,
+        }),
+      ),
+  },
+  {
+    what: "a relay cell longer than itself",
+    where: "RELAY cell",
+    commit: (circuit) =>
+      Effect.sync(() => {
+        const slab = Buffer.alloc(slabBytes(1));
+        slab[0] = RelayCommand.DROP;
+        slab.writeUInt16BE(relayCellV0.maxDataLength + 1, 9);
+        circuit.sendPlain(0, slab);
+      }),
+  },
+  {
+    what: "DATA of the circuit itself",
+    where: "RELAY cell",
+    commit: (circuit) =>
+      Effect.sync(() => {
+        const slab = Buffer.alloc(slabBytes(1));
+        slab[0] = RelayCommand.DATA;
+        circuit.sendPlain(0, slab);
+      }),
+  },
+  {
+    what: "a SENDME before anything was sent",
+    where: "SENDME",
+    commit: (circuit) => Effect.sync(() => circuit.send(0, 0, { _tag: "SENDME", version: 1, tag: Buffer.alloc(20) })),
+  },
+  {
+    what: "a SENDME with the tag of another cell",
+    where: "SENDME",
+    commit: (circuit) => sendmeAfterData(circuit, { _tag: "SENDME", version: 1, tag: Buffer.alloc(20, 1) }),
+  },
+  {
+    what: "a SENDME of version 0 where the network no longer takes it",
+    where: "SENDME",
+    lab: { param: (name) => (name === "sendme_accept_min_version" ? 1 : undefined) },
+    commit: (circuit) => sendmeAfterData(circuit, { _tag: "SENDME", version: 0 }),
+  },
+  {
+    what: "more DATA than the stream's window, to an application that does not read",
+    where: "flow control",
+    lab: { serve: () => {} },
+    lingering: 1,
+    commit: (circuit) =>
+      Effect.andThen(
+        connected(circuit, 1),
+        Effect.sync(() => circuit.sendData(0, 1, 501)),
+      ),
+  },
+  {
+    what: "XOFF on a stream with a window",
+    where: "flow control",
+    commit: (circuit) =>
+      Effect.andThen(
+        connected(circuit),
+        Effect.sync(() => circuit.send(0, 1, { _tag: "XOFF" })),
+      ),
+  },
+  {
+    what: "XON on a stream with a window",
+    where: "flow control",
+    commit: (circuit) =>
+      Effect.andThen(
+        connected(circuit),
+        Effect.sync(() => circuit.send(0, 1, { _tag: "XON", kilobytesPerSecond: 0 })),
+      ),
+  },
+  {
+    what: "a stream SENDME that widens a full window",
+    where: "flow control",
+    commit: (circuit) =>
+      Effect.andThen(
+        connected(circuit),
+        Effect.sync(() => circuit.send(0, 1, { _tag: "SENDME", version: 0 })),
+      ),
+  },
+  {
+    what: "a stream SENDME where XON and XOFF are spoken",
+    where: "flow control",
+    congestionControl: true,
+    commit: (circuit) =>
+      Effect.andThen(
+        connected(circuit),
+        Effect.sync(() => circuit.send(0, 1, { _tag: "SENDME", version: 0 })),
+      ),
+  },
+  {
+    what: "an XON of an unknown version",
+    where: "XON",
+    congestionControl: true,
+    commit: (circuit) =>
+      Effect.andThen(
+        connected(circuit),
+        Effect.sync(() => circuit.sendBody(0, 1, RelayCommand.XON, Buffer.from([9, 0, 0, 0, 0]))),
+      ),
+  },
+];
+
+const PRIVATE = "192.168.0.1";
+
+/** Lets the relay send enough for a SENDME, and answers with this one. */
+const sendmeAfterData = (circuit: RawCircuit, sendme: Parameters<RawCircuit["send"]>[2]) =>
+  Effect.gen(function* () {
+    circuit.acknowledges = false;
+    circuit.begin(0, 1);
+    yield* settled(circuit.wait("CONNECTED"));
+    circuit.sendData(0, 1, 120);
+    yield* settled(circuit.wait("DATA", 100));
+    circuit.send(0, 0, sendme);
+  });
+
+describe("a violation ends the circuit with DESTROY (PROTOCOL), and that circuit alone", () => {
+  for (const violation of violations) {
+    it.effect(violation.what, () =>
+      Effect.gen(function* () {
+        const lab = yield* makeLab({
+          relays: 2,
+          addressAllowed: (host) => host !== PRIVATE,
+          ...violation.lab,
+        });
+        const neighbour = yield* openCircuit(lab, 2);
+        const { connection } = yield* settled(neighbour.openDirectory(1));
+        const circuit = yield* openRaw(lab, { congestionControl: violation.congestionControl === true });
+        yield* violation.commit(circuit, lab);
+        yield* aSecond;
+        assert.strictEqual(circuit.destroyed, DestroyReason.PROTOCOL);
+        const error = errorOf(lab.ends[0]?.[0]);
+        assert.strictEqual(error?._tag, "CircuitProtocolError");
+        assert.strictEqual(error?._tag === "CircuitProtocolError" && error.where, violation.where);
+        assert.strictEqual(lab.ends[0]?.length, 1);
+        // The neighbour on the same channel goes on.
+        connection.write(Buffer.from("still here"));
+        assert.strictEqual((yield* settled(readBytes(connection, 10))).toString(), "still here");
+        yield* neighbour.group.stop("finished");
+        yield* aSecond;
+        assertNothingLeft(lab, violation.lingering);
+      }).pipe(Effect.scoped, Effect.provide(layerEntropySeeded(violation.what))),
+    );
+  }
+});
+
+describe("what is no violation", () => {
+  it.effect("EXTEND2 in RELAY is dropped", () =>
+    Effect.gen(function* () {
+      const lab = yield* makeLab({ relays: 2 });
+      const circuit = yield* openRaw(lab);
+      circuit.extend(0, lab.relays[1]!.identity, { early: false });
+      yield* aSecond;
+      assert.isUndefined(circuit.destroyed);
+      assert.strictEqual(lab.relays[1]?.circuits.circuits().length, 0);
+      // It did not use up the right to extend.
+      const finish = circuit.extend(0, lab.relays[1]!.identity);
+      const reply = yield* settled(circuit.wait("EXTENDED2"));
+      finish(reply.body.subarray(2));
+      circuit.begin(1, 1);
+      yield* settled(circuit.wait("CONNECTED"));
+    }).pipe(Effect.scoped, Effect.provide(layerEntropySeeded("not early"))),
+  );
+
+  it.effect("eight RELAY_EARLY cells, DROP, commands that nobody knows, messages for streams that are not there", () =>
+    Effect.gen(function* () {
+      const lab = yield* makeLab();
+      const circuit = yield* openRaw(lab);
+      for (let count = 0; count < 8; count++) circuit.send(0, 0, { _tag: "DROP" }, true);
+      circuit.sendBody(0, 0, 200, Buffer.from("?"));
+      circuit.sendBody(0, 7, 200, Buffer.from("?"));
+      circuit.sendData(0, 7, 3);
+      circuit.begin(0, 1);
+      circuit.sendBody(0, 7, 200, Buffer.from("?"));
+      circuit.sendData(0, 7, 3);
+      circuit.send(0, 7, { _tag: "END", reason: EndReason.DONE, resolved: undefined });
+      circuit.send(0, 7, { _tag: "SENDME", version: 0 });
+      circuit.send(0, 7, { _tag: "XOFF" });
+      yield* settled(circuit.wait("CONNECTED"));
+      yield* aSecond;
+      assert.isUndefined(circuit.destroyed);
+      assert.deepStrictEqual(circuit.tags(7), []);
+    }).pipe(Effect.scoped, Effect.provide(layerEntropySeeded("dropped"))),
+  );
+
+  it.effect("a first BEGIN and a message of the circuit in the same train", () =>
+    Effect.gen(function* () {
+      const lab = yield* makeLab();
+      const circuit = yield* openRaw(lab);
+      const slab = Buffer.alloc(slabBytes(3));
+      const begin = Buffer.from("example.com:80\0\0\0\0\0");
+      relayCellV0.writeMessage(slab, 0, RelayCommand.BEGIN, 1, begin, 0, begin.length);
+      relayCellV0.writeMessage(slab, 1, RelayCommand.DROP, 0, begin, 0, 0);
+      relayCellV0.writeMessage(slab, 2, RelayCommand.DATA, 1, begin, 0, begin.length);
+      circuit.sendPlain(0, slab);
+      yield* settled(circuit.wait("DATA"));
+      assert.deepStrictEqual(circuit.tags(1), ["CONNECTED", "DATA"]);
+    }).pipe(Effect.scoped, Effect.provide(layerEntropySeeded("same train"))),
+  );
+
+  it.effect("an unknown handshake in EXTEND2 is the next relay's affair", () =>
+    Effect.gen(function* () {
+      const lab = yield* makeLab({ relays: 2 });
+      const circuit = yield* openRaw(lab);
+      circuit.send(
+        0,
+        0,
+        {
+          _tag: "EXTEND2",
+          linkSpecifiers: specifiersOf(lab.relays[1]!.identity),
+          handshakeType: HandshakeType.NTOR_V3 + 40,
+          handshake: Buffer.alloc(10),
+        },
+        true,
+      );
+      yield* aSecond;
+      // The next relay answers with DESTROY, and so does this one.
+      assert.strictEqual(circuit.destroyed, DestroyReason.DESTROYED);
+      assertNothingLeft(lab);
+    }).pipe(Effect.scoped, Effect.provide(layerEntropySeeded("unknown handshake"))),
+  );
+});
