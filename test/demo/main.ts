@@ -66,29 +66,29 @@ const download = async (client: TorNode, origin: Origin): Promise<{ path: string
 };
 
 const main = async (): Promise<void> => {
-  say(
-    `A private Tor network on this machine. Its only exit is ${values.exit === "allium" ? "Allium's relay" : "tor's"}.`,
-  );
+  const whose = values.exit === "allium" ? "Allium's relay" : "tor's";
+  console.log(`A private Tor network on this machine. Its only exit is ${whose}.\n`);
   let allium: AlliumRelay | undefined;
   await using network = await TorNetwork.start({
     exits: values.exit === "tor" ? 1 : 0,
     clients: 0,
+    // One circuit carries the download, so that its path can be shown.
+    consensusParams: { cfx_enabled: 0 },
     beside: async (authorities) => {
       if (values.exit === "allium") {
         allium = await AlliumRelay.start(authorities, { exit: { policy: OPEN_EXIT_POLICY } });
       }
     },
-    onProgress: ({ seconds, phase, text }) => {
-      if (phase !== "client" && phase !== "ready") say(text, seconds);
+    onProgress: ({ phase, text }) => {
+      if (phase !== "client" && phase !== "ready") say(text);
     },
   });
 
   const exit = allium ?? network.exits[0]!;
   const listed = network.waitForConsensus(exit.nickname, { flags: ["Running", "Valid", "Exit"] });
   const { status, rounds } = await (allium?.whileRunning(listed) ?? listed);
-  say(
-    `${exit.nickname} is in the consensus (${rounds === 0 ? "the first" : `${rounds} more`}): ${[...status.flags].join(" ")}`,
-  );
+  const when = rounds === 0 ? "the first consensus" : `the consensus, ${rounds} rounds later`;
+  say(`${exit.nickname} is in ${when}: ${[...status.flags].join(", ")}`);
 
   say("starting a client");
   const client = await network.addClient();
@@ -101,11 +101,11 @@ const main = async (): Promise<void> => {
   say(
     `${formatBytes(bytes)} in ${seconds.toFixed(1)} s (${formatBytes(bytes / seconds)}/s), SHA-256 equal at both ends`,
   );
-  say(`by ${path}\n`);
-  console.log(summarise(before, await readParts(parts), await circuitCounts(client), status.fingerprint));
+  say(`by ${path}`);
+  console.log(`\n${summarise(before, await readParts(parts), await circuitCounts(client), status.fingerprint)}\n`);
 
   const warnings = [...network.warnings(), ...(allium?.warnings() ?? []).map(({ text }) => `allium: ${text}`)];
-  say(warnings.length === 0 ? "\nNo warning in any log." : `\nWarnings:\n${warnings.join("\n")}`);
+  console.log(warnings.length === 0 ? "No warning in any log." : `Warnings:\n${warnings.join("\n")}`);
 };
 
 try {

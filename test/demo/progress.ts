@@ -1,8 +1,10 @@
 import { formatBytes } from "../network/index.ts";
 
-/** Prints a line, after the seconds since the start if they are given. */
-export const say = (text: string, seconds?: number): void => {
-  console.log(seconds === undefined ? text : `${seconds.toFixed(1).padStart(5)} s  ${text}`);
+const started = performance.now();
+
+/** Prints a line after the seconds since the start. */
+export const say = (text: string): void => {
+  console.log(`${((performance.now() - started) / 1000).toFixed(1).padStart(5)} s  ${text}`);
 };
 
 /** How many characters the bar is wide. */

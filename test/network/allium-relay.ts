@@ -12,7 +12,7 @@ export type TomlValue = string | number | boolean | ReadonlyArray<string>;
 export interface AlliumRelayOptions {
   /** @default "allium" */
   readonly nickname?: string;
-  /** The policy, in torrc syntax; undefined makes it a relay that lets nothing out. */
+  /** The policy, in torrc syntax; undefined makes it a relay that lets nothing out. Names are looked up in the network's own. */
   readonly exit?: { readonly policy: ReadonlyArray<string>; readonly rejectPrivate?: boolean };
   /** Opens `[metrics] listen` on a free port. @default false */
   readonly metrics?: boolean;
@@ -99,6 +99,7 @@ export class AlliumRelay implements AsyncDisposable {
                 enabled: true,
                 policy: options.exit.policy,
                 reject_private: options.exit.rejectPrivate ?? false,
+                resolv_conf: join(network.directory, "resolv.conf"),
               },
             }),
         ...(metricsPort === undefined ? {} : { metrics: { listen: `127.0.0.1:${metricsPort}` } }),
