@@ -44,14 +44,23 @@ const compiled = spawnSync("tsc", ["-p", "dist/.build/tsconfig.json"], { stdio: 
 if (compiled.status !== 0) process.exit(1);
 
 let failed = false;
+const complain = (problem: string): void => {
+  failed = true;
+  console.error(problem);
+};
+const { engines } = JSON.parse(readFileSync("package.json", "utf8")) as Manifest;
 for (const member of members) {
   const manifest = JSON.parse(readFileSync(join(member, "package.json"), "utf8")) as Manifest;
   const target = join("dist", member);
   mkdirSync(target, { recursive: true });
   cpSync(join("dist/.build/out", member, "src"), join(target, "dist"), { recursive: true });
-  for (const name of ["README.md"]) if (existsSync(join(member, name))) cpSync(join(member, name), join(target, name));
+  const beside = (manifest.files ?? []).filter((name) => name !== "src");
+  for (const name of beside) {
+    if (existsSync(join(member, name))) cpSync(join(member, name), join(target, name));
+    else complain(`${manifest.name}: ${name} is named in files and is not there`);
+  }
   cpSync("LICENSE", join(target, "LICENSE"));
-  const publishable: Manifest = { ...manifest, files: ["dist", "README.md", "LICENSE"] };
+  const publishable: Manifest = { ...manifest, engines, files: ["dist", ...beside, "LICENSE"] };
   if (manifest.exports !== undefined) {
     publishable.exports = Object.fromEntries(
       Object.entries(manifest.exports).map(([key, path]) => [
@@ -67,10 +76,7 @@ for (const member of members) {
   if (globSync(join(target, "dist/**/*.js")).length === 0) throw new Error(`${member} built nothing`);
   if (!process.argv.includes("--check")) continue;
   const { messages } = await publint({ pkgDir: resolve(target), strict: true });
-  for (const message of messages) {
-    failed = true;
-    console.error(`${manifest.name}: ${formatMessage(message, publishable) ?? message.code}`);
-  }
+  for (const message of messages) complain(`${manifest.name}: ${formatMessage(message, publishable) ?? message.code}`);
 }
 rmSync("dist/.build", { recursive: true, force: true });
 if (failed) process.exitCode = 1;

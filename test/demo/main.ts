@@ -19,23 +19,32 @@ import {
 import { ProgressLine, say } from "./progress.ts";
 import { circuitCounts, circuitPath, readParts, summarise } from "./summary.ts";
 
-const { values } = parseArgs({
-  options: {
-    size: { type: "string", default: "20" },
-    exit: { type: "string", default: "allium" },
-  },
-});
+const usage = (): never => {
+  console.error("usage: node test/demo/main.ts [--size MB] [--exit allium|tor]");
+  process.exit(2);
+};
+
+const readOptions = () => {
+  try {
+    const options = {
+      size: { type: "string", default: "20" },
+      exit: { type: "string", default: "allium" },
+    } as const;
+    return parseArgs({ options }).values;
+  } catch {
+    return usage();
+  }
+};
+
+const values = readOptions();
 const bytes = Math.round(Number(values.size) * 1e6);
+if (!(bytes > 0) || !["allium", "tor"].includes(values.exit)) usage();
 
 const missing = missingTor();
 if (missing.length > 0) {
   console.error(`This demonstration needs the Tor daemon: ${missing.join(" and ")} not found. Install with:\n`);
   console.error(`    ${INSTALL_TOR}\n`);
   process.exit(1);
-}
-if (!(bytes > 0) || !["allium", "tor"].includes(values.exit)) {
-  console.error("usage: node test/demo/main.ts [--size MB] [--exit allium|tor]");
-  process.exit(2);
 }
 // What was started ends with this process, however it ends.
 for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => process.exit(130));
