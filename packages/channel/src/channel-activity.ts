@@ -34,8 +34,11 @@ export class ChannelActivity {
   /** When the last circuit left the channel, or the channel opened. */
   idleSince: number;
   usage: ChannelUsage = "none";
+  private readonly onUse: () => void;
 
-  constructor(now: number) {
+  /** @param onUse told when `usage` changes */
+  constructor(now: number, onUse: () => void) {
+    this.onUse = onUse;
     this.lastTransfer = now;
     this.lastSent = now;
     this.idleSince = now;
@@ -46,7 +49,12 @@ export class ChannelActivity {
    * `tor` tells circuits of several hops from those that only fetch documents.
    */
   noteRelay(command: number): void {
-    if (this.usage === "none" && command === ChannelCommand.RELAY_EARLY) this.usage = "circuits";
-    else if (this.usage === "circuits" && command === ChannelCommand.RELAY) this.usage = "traffic";
+    if (this.usage === "none" && command === ChannelCommand.RELAY_EARLY) this.use("circuits");
+    else if (this.usage === "circuits" && command === ChannelCommand.RELAY) this.use("traffic");
+  }
+
+  private use(usage: ChannelUsage): void {
+    this.usage = usage;
+    this.onUse();
   }
 }

@@ -8,7 +8,7 @@ import {
   encodeFixedCell,
   type PaddingNegotiate,
 } from "@allium/cell";
-import { type GroupCause, Reactor, ReactorGroup } from "@allium/kernel";
+import { type GroupCause, Reactor, ReactorGroup, Signal } from "@allium/kernel";
 import { Cause, Clock, Effect, Exit, type Scope } from "effect";
 import { AttachedCircuit, type CircuitHost } from "./attached-circuit.ts";
 import { ChannelActivity, type ChannelCounters } from "./channel-activity.ts";
@@ -75,6 +75,8 @@ export class Channel {
   private readonly activity: ChannelActivity;
   private readonly padding: ChannelPadding;
   private readonly timers: ChannelTimers;
+  /** Wakes the keeper when a deadline may have come nearer. */
+  private readonly deadlinesChanged = Signal.make();
   private readonly writer: ChannelWriter;
   private readonly reader: ChannelReader;
   private readonly host: CircuitHost;
@@ -98,7 +100,7 @@ export class Channel {
     this.established = established;
     this.initiated = options.initiated;
     this.openedAt = clock.currentTimeMillisUnsafe();
-    this.activity = new ChannelActivity(this.openedAt);
+    this.activity = new ChannelActivity(this.openedAt, this.deadlinesChanged.notify);
     this.padding = new ChannelPadding({
       linkProtocol: this.linkProtocol,
       withClient: options.anonymous === true || this.peer === undefined,
@@ -177,6 +179,7 @@ export class Channel {
   /** As a client, pads in this way from now on, and lets the relay do the same (padding-spec 2.5). */
   setPadding(mode: PaddingMode): void {
     const message = this.padding.choose(mode);
+    this.deadlinesChanged.notify();
     if (message !== undefined) this.sendCell(encodeChannelMessage(0, message), false);
   }
 
@@ -263,6 +266,7 @@ export class Channel {
       });
     }
     this.padding.onNegotiate(message);
+    this.deadlinesChanged.notify();
   }
 
   private sendDestroy(circId: number, reason: number, answer: boolean): void {
@@ -298,7 +302,7 @@ export class Channel {
       } else if (due !== undefined) {
         this.close(due);
       }
-      yield* Effect.sleep(this.timers.sleep(now, this.state()));
+      yield* Effect.raceFirst(Effect.sleep(this.timers.sleep(now, this.state())), this.deadlinesChanged.wait);
     }
   });
 }
