@@ -19,7 +19,8 @@ const stale = () => {
 
 if (stale()) {
   console.error("Installing dependencies (npm ci) …");
-  const done = spawnSync("npm", ["ci", "--no-audit", "--no-fund"], {
+  // Not its warnings: on an old Node they say of every package that it wants another, which is what is being installed.
+  const done = spawnSync("npm", ["ci", "--no-audit", "--no-fund", "--loglevel=error"], {
     stdio: "inherit",
     shell: process.platform === "win32",
   });
