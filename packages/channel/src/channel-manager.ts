@@ -238,14 +238,15 @@ class Channels {
 
   /** Gives a new channel to all who wait for one to its peer, whoever opened it. */
   private settleAll(channel: Channel, own: Opening | undefined): void {
-    if (own !== undefined) this.settle(own, Exit.succeed(channel));
     const { peer } = channel;
-    if (peer === undefined) return;
-    for (const opening of [...this.openings.values()]) {
-      if (!isWanted(peer, opening.target)) continue;
+    // Collected first: those who are told may at once ask for another.
+    const waiting = [...this.openings.values()].filter(
+      (opening) => opening === own || (peer !== undefined && isWanted(peer, opening.target)),
+    );
+    for (const opening of waiting) {
       this.settle(opening, Exit.succeed(channel));
       // An attempt that has got somewhere goes on: its other end may rely on it, and give up its own for it.
-      if (!opening.dial.connected) opening.fiber?.interruptUnsafe();
+      if (opening !== own && !opening.dial.connected) opening.fiber?.interruptUnsafe();
     }
   }
 

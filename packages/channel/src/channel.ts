@@ -145,9 +145,9 @@ export class Channel {
     };
   }
 
-  /** Whether the channel has ended: nothing comes or goes any more. */
+  /** Whether the channel has ended, or is about to since its connection has: it is no good for new circuits. */
   get closed(): boolean {
-    return this.isClosed;
+    return this.isClosed || this.options.connection.status !== "open";
   }
 
   /** What has been counted so far. */
@@ -168,7 +168,7 @@ export class Channel {
   /** Puts a new circuit of ours on the channel, with an unused ID of our half (tor-spec, "Choosing circuit IDs"). */
   openCircuit(signals: CircuitSignals): Effect.Effect<ChannelCircuit, ChannelLimit | ChannelLost> {
     return Effect.suspend((): Effect.Effect<ChannelCircuit, ChannelLimit | ChannelLost> => {
-      if (this.isClosed) return Effect.fail(new ChannelLost({ cause: undefined }));
+      if (this.closed) return Effect.fail(new ChannelLost({ cause: this.options.connection.failure }));
       const circId = this.circuits.draw(this.initiated, this.entropy.below);
       return circId === undefined
         ? Effect.fail(new ChannelLimit({ limit: "circuitIds" }))
