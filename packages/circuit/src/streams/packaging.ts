@@ -28,6 +28,7 @@ export class Packaging {
     if (stream.ready || stream.state !== "open") return;
     stream.ready = true;
     this.ready.push(stream);
+    if (this.throttled.size > 0) this.throttled.delete(stream);
     this.options.wake();
   }
 
@@ -37,7 +38,7 @@ export class Packaging {
     const now = this.options.now();
     let earliest: Micros | undefined;
     for (const stream of this.throttled) {
-      const at = stream.state === "open" && !stream.ready ? stream.flow.send.roomAt(now) : undefined;
+      const at = stream.state === "open" ? stream.flow.send.roomAt(now) : undefined;
       if (at === undefined) this.throttled.delete(stream);
       else if (earliest === undefined || at < earliest) earliest = at;
     }
