@@ -4,7 +4,10 @@ import { Effect, Layer } from "effect";
 import { CliConfig, Command, GlobalFlag } from "effect/cli";
 import packageJson from "../package.json" with { type: "json" };
 import { command } from "./cli.ts";
+import { tuneCollector } from "./collector.ts";
 import { runMain } from "./run-main.ts";
+
+tuneCollector();
 
 const cli = CliConfig.layer({
   builtIns: [GlobalFlag.Help, GlobalFlag.Version, GlobalFlag.Completions, GlobalFlag.LogLevel],
