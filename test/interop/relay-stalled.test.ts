@@ -1,0 +1,185 @@
+import type { Socket } from "node:net";
+import { CELL_BODY_LEN } from "@allium/cell";
+import { defaultLimits } from "@allium/relay";
+import { afterAll, assert, beforeAll, it } from "@effect/vitest";
+import {
+  describeFailures,
+  formatRequest,
+  type Origin,
+  PinnedDialer,
+  pause,
+  runTransfers,
+  TorNetwork,
+  type TorNode,
+  waitForConnection,
+} from "../network/index.ts";
+import { describeWithTor } from "../network/vitest.ts";
+import { WITHOUT_CONFLUX } from "./support/allium.ts";
+import { type InProcessRelay, startInProcess } from "./support/in-process.ts";
+
+/** What docs/buffers.md says of a circuit: 128 cells and the train that passes them in an outbox. */
+const OUTBOX_BYTES = (128 + 31) * CELL_BODY_LEN;
+/** Of a stream towards the application: its buffer, and the train that passes it. */
+const STREAM_BYTES = defaultLimits.streamBufferBytes + defaultLimits.maxTrain * CELL_BODY_LEN;
+/** Of a stream from the application: what its connection has read, and one chunk at the stream. */
+const FROM_APPLICATION_BYTES = 128 * 1024 + 2 * 65_536;
+/** How long a stalled reader is watched: long enough for the kernel's own buffers to be full. */
+const WATCH_MILLIS = 3_000;
+
+describeWithTor("a reader that stops reading", () => {
+  let network: TorNetwork;
+  let allium: InProcessRelay;
+  let origin: Origin;
+  let client: TorNode;
+  let dialer: PinnedDialer;
+  let asExit: ReadonlyArray<string>;
+
+  beforeAll(async () => {
+    network = await TorNetwork.start({
+      relays: 3,
+      clients: 0,
+      consensusParams: WITHOUT_CONFLUX,
+      beside: async (starting) => {
+        allium = await startInProcess(starting);
+      },
+    });
+    await network.waitForConsensus("allium", { flags: ["Running", "Valid", "Exit"] });
+    origin = await network.childOrigin();
+    client = await network.addClient();
+    asExit = [...network.relays.slice(0, 2).map((relay) => relay.fingerprint), allium.fingerprint];
+    await client.hasDescriptors([...asExit, network.relays[2]!.fingerprint, network.exits[0]!.fingerprint]);
+    dialer = await PinnedDialer.open(client);
+  });
+
+  afterAll(async () => {
+    await dialer?.[Symbol.asyncDispose]();
+    await network?.[Symbol.asyncDispose]();
+  });
+
+  /** Bytes that wait in the relay, by where; the most of any circuit. */
+  const held = () => {
+    const circuits = allium.relay.circuits.circuits().map(({ near, far, paths }) => ({
+      inboxes: near.inbox.bytes + (far.circuit?.inbox.bytes ?? 0),
+      outboxes: near.outbox.cells * CELL_BODY_LEN,
+      farOutboxes: (far.circuit?.outbox.cells ?? 0) * CELL_BODY_LEN,
+      streams: paths.all.reduce((sum, path) => sum + (path?.heldBytes() ?? 0), 0),
+    }));
+    const most = (pick: (circuit: (typeof circuits)[number]) => number): number => Math.max(0, ...circuits.map(pick));
+    return {
+      inboxes: most(({ inboxes }) => inboxes),
+      outboxes: most(({ outboxes, farOutboxes }) => Math.max(outboxes, farOutboxes)),
+      streams: most(({ streams }) => streams),
+    };
+  };
+
+  /** The most that was held at any of many looks while `work` ran. */
+  const mostHeld = async <A>(work: Promise<A>) => {
+    const most = { inboxes: 0, outboxes: 0, streams: 0 };
+    const look = setInterval(() => {
+      const now = held();
+      for (const where of ["inboxes", "outboxes", "streams"] as const) most[where] = Math.max(most[where], now[where]);
+    }, 5);
+    const result = await work.finally(() => clearInterval(look));
+    return { most, result };
+  };
+
+  /** Bytes per second of a neighbour, the better of two runs. */
+  const speed = async (circuitId: string): Promise<number> => {
+    let best = 0;
+    for (let run = 0; run < 2; run++) {
+      const report = await runTransfers({
+        dial: () => dialer.connect({ circuitId }, origin.host, origin.port),
+        count: 2,
+        sizes: [4_000_000],
+        directions: ["down", "up"],
+      });
+      assert.strictEqual(describeFailures(report), "");
+      best = Math.max(best, report.bytesPerSecond);
+    }
+    return best;
+  };
+
+  const megabytes = (bytesPerSecond: number): string => `${(bytesPerSecond / 1e6).toFixed(1)} MB/s`;
+
+  it("at the destination: what is held is bounded, the circuit's other streams keep their speed", async () => {
+    const circuitId = await client.control.buildCircuit(asExit);
+    const free = await speed(circuitId);
+    const socket = await dialer.connect({ circuitId }, origin.host, origin.port);
+    socket.write(formatRequest({ mode: "stall" }));
+    await waitForConnection(origin, ({ mode, open }) => mode === "stall" && open);
+    flood(socket);
+    const { most, result: kept } = await mostHeld(pause(WATCH_MILLIS).then(() => speed(circuitId)));
+    console.log(
+      `destination does not read: ${megabytes(free)} before, ${megabytes(kept)} beside it; ${JSON.stringify(most)}`,
+    );
+    assert.isAbove(most.streams, 100_000, "the stream was not stalled");
+    assert.isAtMost(most.streams, STREAM_BYTES);
+    assert.isAtMost(most.outboxes, OUTBOX_BYTES);
+    assert.isAbove(kept, free / 2);
+    socket.destroy();
+    await client.control.closeCircuit(circuitId);
+  });
+
+  it("at the client: what is held is bounded, the circuit's other streams keep their speed", async () => {
+    const circuitId = await client.control.buildCircuit(asExit);
+    const free = await speed(circuitId);
+    const socket = await dialer.connect({ circuitId }, origin.host, origin.port);
+    socket.write(formatRequest({ mode: "transfer", down: 500_000_000, verify: false }));
+    const { most, result: kept } = await mostHeld(pause(WATCH_MILLIS).then(() => speed(circuitId)));
+    console.log(
+      `client does not read: ${megabytes(free)} before, ${megabytes(kept)} beside it; ${JSON.stringify(most)}`,
+    );
+    const stalled = (await origin.connections()).at(-1 - 4)!;
+    assert.isBelow(stalled.bytesOut, 100_000_000, "the stream was not stalled");
+    // The neighbour's two streams are there one after the other.
+    assert.isAtMost(most.streams, 2 * FROM_APPLICATION_BYTES);
+    assert.isAtMost(most.outboxes, OUTBOX_BYTES);
+    assert.isAbove(kept, free / 2);
+    socket.destroy();
+    await client.control.closeCircuit(circuitId);
+  });
+
+  it("at the next relay: what is held is bounded, other circuits keep their speed, and all goes on when it reads again", async () => {
+    const stopped = network.relays[2]!;
+    const exit = network.exits[0]!.fingerprint;
+    const [stalling, neighbour] = await Promise.all([
+      client.control.buildCircuit([network.relays[0]!.fingerprint, allium.fingerprint, stopped.fingerprint, exit]),
+      client.control.buildCircuit([network.relays[0]!.fingerprint, allium.fingerprint, exit]),
+    ]);
+    const free = await speed(neighbour);
+    const transfers = runTransfers({
+      dial: () => dialer.connect({ circuitId: stalling }, origin.host, origin.port),
+      count: 4,
+      concurrency: 4,
+      sizes: [6_000_000],
+      directions: ["up", "both"],
+    });
+    await pause(300);
+    process.kill(stopped.pid, "SIGSTOP");
+    const { most, result: kept } = await mostHeld(speed(neighbour)).finally(() => process.kill(stopped.pid, "SIGCONT"));
+    console.log(
+      `next relay does not read: ${megabytes(free)} before, ${megabytes(kept)} beside it; ${JSON.stringify(most)}`,
+    );
+    assert.isAtMost(most.outboxes, OUTBOX_BYTES);
+    assert.isAtMost(most.inboxes, 50_000 * CELL_BODY_LEN);
+    assert.isAbove(kept, free / 2);
+    assert.strictEqual(describeFailures(await transfers), "");
+    await Promise.all([stalling, neighbour].map((circuit) => client.control.closeCircuit(circuit)));
+  });
+
+  it("leaves nothing to warn of in any log", () => {
+    assert.deepStrictEqual(allium.warnings, []);
+    assert.deepStrictEqual(network.warnings(), []);
+  });
+});
+
+/** Sends as much as is taken, and more whenever more is. */
+const flood = (socket: Socket): void => {
+  const piece = Buffer.alloc(65_536);
+  const more = (): void => {
+    while (!socket.destroyed && socket.write(piece));
+  };
+  socket.on("drain", more);
+  socket.on("error", () => {});
+  more();
+};

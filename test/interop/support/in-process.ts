@@ -1,0 +1,133 @@
+import { mkdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
+import { layerEntropy, NodeTransport } from "@allium/channel";
+import { parseAuthorities } from "@allium/directory";
+import { Topology, type TopologyRegistry } from "@allium/kernel";
+import {
+  defaultBandwidth,
+  defaultExit,
+  defaultLimits,
+  type LimitsConfig,
+  type RunningRelay,
+  startRelay,
+} from "@allium/relay";
+import { NodeServices } from "@effect/platform-node";
+import { assert } from "@effect/vitest";
+import { Effect, Exit, Layer, Logger, Scope } from "effect";
+import { OPEN_EXIT_POLICY, pause, type TorNetwork } from "../../network/index.ts";
+
+/** A relay in the test's own process, so that a test sees its circuits, its channels and its topology. */
+export interface InProcessRelay extends AsyncDisposable {
+  readonly relay: RunningRelay;
+  readonly topology: TopologyRegistry;
+  /** The RSA identity in upper-case hex. */
+  readonly fingerprint: string;
+  /** What it has logged at `warn` and above. */
+  readonly warnings: ReadonlyArray<string>;
+}
+
+const SEVERE: ReadonlySet<string> = new Set(["Warn", "Error", "Fatal"]);
+
+/** Starts an exit relay named `allium` that ends with the network. */
+export const startInProcess = async (
+  network: TorNetwork,
+  limits: Partial<LimitsConfig> = {},
+): Promise<InProcessRelay> => {
+  const dataDir = join(network.directory, "allium");
+  mkdirSync(dataDir, { mode: 0o700 });
+  const endpoint = { host: "127.0.0.1", port: await network.ports.take() };
+  const warnings: Array<string> = [];
+  const topology = Topology.makeUnsafe();
+  const logger = Logger.make(({ logLevel, message }) => {
+    if (SEVERE.has(logLevel)) warnings.push(`${logLevel}: ${JSON.stringify(message)}`);
+  });
+  const scope = Scope.makeUnsafe();
+  const relay = await startRelay({
+    nickname: "allium",
+    contact: undefined,
+    dataDir,
+    orPort: endpoint,
+    advertised: endpoint,
+    testNetwork: true,
+    authorities: parseAuthorities(readFileSync(network.authoritiesFile, "utf8")),
+    family: [],
+    bandwidth: defaultBandwidth,
+    exit: {
+      ...defaultExit,
+      enabled: true,
+      policy: OPEN_EXIT_POLICY,
+      rejectPrivate: false,
+      ipv6: true,
+      resolvConf: join(network.directory, "resolv.conf"),
+    },
+    limits: { ...defaultLimits, ...limits },
+  }).pipe(
+    Scope.provide(scope),
+    Effect.provideService(Topology.Registry, topology),
+    Effect.provide(Layer.mergeAll(NodeServices.layer, NodeTransport.layer, layerEntropy, Logger.layer([logger]))),
+    Effect.runPromise,
+  );
+  return network.use({
+    relay,
+    topology,
+    fingerprint: relay.fingerprint.split(" ").at(-1)!,
+    warnings,
+    [Symbol.asyncDispose]: () => Effect.runPromise(Scope.close(scope, Exit.void)),
+  });
+};
+
+/** How much of each kind of thing there is, of a relay and of the process that it shares with the test. */
+export interface Footprint {
+  readonly circuits: number;
+  readonly channels: number;
+  /** Reactor groups, reactors and links in the topology. */
+  readonly groups: number;
+  readonly reactors: number;
+  readonly links: number;
+  /** TCP sockets of the process, listeners not counted, and its timers. */
+  readonly sockets: number;
+  readonly timers: number;
+}
+
+/** Counts what there is now. */
+export const footprint = ({ relay, topology }: InProcessRelay): Footprint => {
+  const { groups, links } = topology.snapshot();
+  const resources = process.getActiveResourcesInfo();
+  const count = (kind: string): number => resources.filter((name) => name === kind).length;
+  return {
+    circuits: relay.circuits.circuits().length,
+    channels: relay.channels.channels().length,
+    groups: groups.length,
+    reactors: groups.reduce((sum, group) => sum + group.reactors.length, 0),
+    links: links.length,
+    sockets: count("TCPSocketWrap"),
+    timers: count("Timeout"),
+  };
+};
+
+/** Waits until nothing is left above what there was, and fails with what is. */
+export const returnsTo = async (before: Footprint, allium: InProcessRelay, timeoutMs: number): Promise<void> => {
+  const deadline = performance.now() + timeoutMs;
+  for (;;) {
+    const now = footprint(allium);
+    const left = Object.entries(now).filter(([kind, count]) => count > before[kind as keyof Footprint]);
+    if (left.length === 0) return;
+    if (performance.now() > deadline) assert.deepStrictEqual(now, before);
+    await pause(25);
+  }
+};
+
+setFlagsFromString("--expose-gc");
+const collect = runInNewContext("gc") as () => void;
+
+/** Bytes of the heap and of buffers that are in use, after a collection. */
+export const heapBytes = async (): Promise<number> => {
+  for (let round = 0; round < 3; round++) {
+    collect();
+    await pause(10);
+  }
+  const { heapUsed, arrayBuffers } = process.memoryUsage();
+  return heapUsed + arrayBuffers;
+};
