@@ -65,6 +65,8 @@ export interface ClientCircuit {
   readonly open: (hop: number, target: string) => Effect.Effect<{ connection: Connection; connected: Connected }, End>;
   readonly openDirectory: (hop: number) => Effect.Effect<{ connection: Connection; connected: Connected }, End>;
   readonly resolve: (hop: number, name: string) => Effect.Effect<Resolved, End>;
+  /** Ends a stream from this side. */
+  readonly close: (hop: number, streamId: number) => void;
   readonly send: (command: EgressCommand) => Effect.Effect<void>;
   /** The message that came last for the circuit itself. */
   readonly received: Array<string>;
@@ -251,6 +253,7 @@ export const createClientCircuit = (channel: Channel, guard: TestIdentity, optio
       hops,
       crypto,
       received,
+      close: (hop, streamId) => tables[hop]?.close(streamId, 1),
       send: (command) => Effect.ignore(link.writer.offer(command)),
       extend: (to, port = 9001) =>
         Effect.gen(function* () {

@@ -1,0 +1,268 @@
+import { ChannelCommand, DestroyReason, EndReason, RelayCommand } from "@allium/cell";
+import {
+  ChannelManager,
+  DEFAULT_PADDING_PARAMS,
+  Entropy,
+  layerChannelManager,
+  layerEntropySeeded,
+  MemoryNetwork,
+} from "@allium/channel";
+import { assert, describe, it } from "@effect/vitest";
+import { Context, Effect, Layer } from "effect";
+import { TestClock } from "effect/testing";
+import { readBytes } from "./support/application.ts";
+import { type ClientCircuit, createClientCircuit } from "./support/client-circuit.ts";
+import { aSecond, errorOf, settled } from "./support/lab.ts";
+import { type RawRelayCircuit, startRawRelay } from "./support/raw-relay.ts";
+import { endpointOf, makeTestIdentity } from "./support/relay-under-test.ts";
+
+const NOW = Date.UTC(2026, 0, 1);
+
+/** Two client-shaped circuits over one channel to a relay that does what it is told to. */
+const clients = (congestionControl: boolean) =>
+  Effect.gen(function* () {
+    yield* TestClock.setTime(NOW);
+    const memory = yield* MemoryNetwork.make();
+    const identity = yield* makeTestIdentity("10.0.0.9", 0, NOW);
+    const relay = yield* Effect.orDie(startRawRelay(memory, identity));
+    const entropy = yield* Entropy;
+    const manager = yield* Layer.build(
+      layerChannelManager({
+        local: () => ({ identity: undefined, addresses: [] }),
+        padding: () => DEFAULT_PADDING_PARAMS,
+        idleTimeoutMillis: () => 3_600_000,
+      }).pipe(Layer.provide(memory.host("10.1.0.1")), Layer.provide(Layer.succeed(Entropy, entropy))),
+    );
+    const channel = yield* settled(
+      Effect.orDie(
+        Context.get(manager, ChannelManager).get({ endpoints: [endpointOf(identity)], ...identity.link.peer }),
+      ),
+    );
+    const create = settled(createClientCircuit(channel, identity, { entropy, congestionControl }));
+    const circuit = yield* create;
+    const neighbour = yield* create;
+    const [near, other] = relay.circuits as [RawRelayCircuit, RawRelayCircuit];
+    return { circuit, near, neighbour, other };
+  });
+
+/** Answers the stream request number `index` that has come. */
+const answer = (near: RawRelayCircuit, index = 0) =>
+  Effect.gen(function* () {
+    yield* aSecond;
+    const request = near.poll().filter(({ tag }) => tag === "BEGIN" || tag === "RESOLVE")[index];
+    assert.isDefined(request);
+    const streamId = request?.streamId ?? 0;
+    if (request?.tag === "BEGIN") near.send(streamId, { _tag: "CONNECTED", resolved: undefined });
+    else near.send(streamId, { _tag: "RESOLVED", answers: [] });
+    return streamId;
+  });
+
+/** Opens a stream; returns its ID and the application's end. */
+const open = (circuit: ClientCircuit, near: RawRelayCircuit) =>
+  Effect.gen(function* () {
+    const [{ connection }, streamId] = yield* Effect.all(
+      [Effect.mapError(circuit.open(0, "example.com:80"), (end) => new Error(end._tag)), answer(near)],
+      { concurrency: 2 },
+    ).pipe(Effect.orDie);
+    return { connection, streamId };
+  });
+
+interface Violation {
+  readonly what: string;
+  readonly where: RegExp;
+  readonly congestionControl?: boolean;
+  readonly commit: (circuit: ClientCircuit, near: RawRelayCircuit) => Effect.Effect<void>;
+}
+
+/** What a relay may not say on an open stream. */
+const onStream =
+  (say: (near: RawRelayCircuit, streamId: number) => void) => (circuit: ClientCircuit, near: RawRelayCircuit) =>
+    Effect.map(open(circuit, near), ({ streamId }) => say(near, streamId));
+
+/** What a relay may not say once the client has closed a stream. */
+const afterClose =
+  (say: (near: RawRelayCircuit, streamId: number) => void) => (circuit: ClientCircuit, near: RawRelayCircuit) =>
+    Effect.gen(function* () {
+      const { connection, streamId } = yield* open(circuit, near);
+      connection.end();
+      yield* aSecond;
+      assert.strictEqual(near.poll().at(-1)?.tag, "END");
+      say(near, streamId);
+    });
+
+const CONNECTED = { _tag: "CONNECTED", resolved: undefined } as const;
+const DATA = { _tag: "DATA", data: Buffer.alloc(498) } as const;
+const END = { _tag: "END", reason: EndReason.DONE, resolved: undefined } as const;
+
+const violations: ReadonlyArray<Violation> = [
+  {
+    what: "a cell that no hop sent",
+    where: /^RELAY$/,
+    commit: (_, near) => Effect.sync(() => near.sendNoise(Buffer.alloc(509, 7))),
+  },
+  {
+    what: "RELAY_EARLY towards the client",
+    where: /RELAY_EARLY/,
+    commit: (_, near) => Effect.sync(() => near.send(0, { _tag: "DROP" }, ChannelCommand.RELAY_EARLY)),
+  },
+  {
+    what: "a message that only a client sends",
+    where: /BEGIN/,
+    commit: (_, near) => Effect.sync(() => near.sendBody(3, RelayCommand.BEGIN, Buffer.from("a.b:80\0"))),
+  },
+  {
+    what: "DATA for a stream that never was",
+    where: /stream 9/,
+    commit: (_, near) => Effect.sync(() => near.send(9, DATA)),
+  },
+  {
+    what: "END for a stream that never was",
+    where: /stream 9/,
+    commit: (_, near) => Effect.sync(() => near.send(9, END)),
+  },
+  {
+    what: "DATA before CONNECTED",
+    where: /DATA/,
+    commit: (circuit, near) =>
+      Effect.gen(function* () {
+        yield* Effect.forkChild(Effect.ignore(circuit.open(0, "example.com:80")));
+        yield* aSecond;
+        near.send(near.poll()[0]?.streamId ?? 0, DATA);
+      }),
+  },
+  { what: "CONNECTED twice", where: /CONNECTED/, commit: onStream((near, id) => near.send(id, CONNECTED)) },
+  {
+    what: "RESOLVED for a BEGIN",
+    where: /RESOLVED/,
+    commit: (circuit, near) =>
+      Effect.gen(function* () {
+        yield* Effect.forkChild(Effect.ignore(circuit.open(0, "example.com:80")));
+        yield* aSecond;
+        near.send(near.poll()[0]?.streamId ?? 0, { _tag: "RESOLVED", answers: [] });
+      }),
+  },
+  {
+    what: "CONNECTED for a RESOLVE",
+    where: /CONNECTED/,
+    commit: (circuit, near) =>
+      Effect.gen(function* () {
+        yield* Effect.forkChild(Effect.ignore(circuit.resolve(0, "example.com")));
+        yield* aSecond;
+        near.send(near.poll()[0]?.streamId ?? 0, CONNECTED);
+      }),
+  },
+  {
+    what: "END twice",
+    where: /stream/,
+    commit: onStream((near, id) => {
+      near.send(id, END);
+      near.send(id, END);
+    }),
+  },
+  {
+    what: "a stream SENDME that nothing was sent for",
+    where: /flow control/,
+    congestionControl: false,
+    commit: onStream((near, id) => near.send(id, { _tag: "SENDME", version: 0 })),
+  },
+  {
+    what: "XOFF before much was sent",
+    where: /flow control/,
+    commit: onStream((near, id) => near.send(id, { _tag: "XOFF" })),
+  },
+  {
+    what: "XON before anything was sent",
+    where: /flow control/,
+    commit: onStream((near, id) => near.send(id, { _tag: "XON", kilobytesPerSecond: 0 })),
+  },
+  {
+    what: "a SENDME of the circuit that nothing was sent for",
+    where: /SENDME/,
+    commit: (_, near) => Effect.sync(() => near.send(0, { _tag: "SENDME", version: 1, tag: Buffer.alloc(20) })),
+  },
+  {
+    what: "CONNECTED for a stream that the client closed, once more",
+    where: /stream/,
+    commit: afterClose((near, id) => near.send(id, CONNECTED)),
+  },
+  {
+    what: "more DATA than its window for a stream that the client closed",
+    where: /flow control/,
+    congestionControl: false,
+    commit: afterClose((near, id) => {
+      for (let cell = 0; cell <= 500; cell++) near.send(id, DATA);
+    }),
+  },
+  {
+    what: "DATA after END for a stream that the client closed",
+    where: /stream/,
+    commit: afterClose((near, id) => {
+      near.send(id, END);
+      near.send(id, DATA);
+    }),
+  },
+  {
+    what: "a stream SENDME too many for a stream that the client closed",
+    where: /flow control/,
+    congestionControl: false,
+    commit: afterClose((near, id) => near.send(id, { _tag: "SENDME", version: 0 })),
+  },
+  {
+    what: "XOFF without cause for a stream that the client closed",
+    where: /flow control/,
+    commit: afterClose((near, id) => near.send(id, { _tag: "XOFF" })),
+  },
+];
+
+describe("a client-shaped circuit ends with DESTROY (PROTOCOL), alone", () => {
+  for (const violation of violations) {
+    it.effect(violation.what, () =>
+      Effect.gen(function* () {
+        const { circuit, near, neighbour, other } = yield* clients(violation.congestionControl ?? true);
+        yield* violation.commit(circuit, near);
+        yield* aSecond;
+        assert.strictEqual(near.destroyed, DestroyReason.PROTOCOL);
+        const error = errorOf(circuit.group.cause as never);
+        assert.strictEqual(error?._tag, "CircuitProtocolError");
+        assert.match(error?._tag === "CircuitProtocolError" ? error.where : "", violation.where);
+        const { connection, streamId } = yield* open(neighbour, other);
+        other.send(streamId, { _tag: "DATA", data: Buffer.from("on") });
+        assert.strictEqual((yield* settled(readBytes(connection, 2))).toString(), "on");
+      }).pipe(Effect.scoped, Effect.provide(layerEntropySeeded(violation.what))),
+    );
+  }
+});
+
+describe("a stream that the client has closed", () => {
+  it.effect("may still get what was under way: DATA, END, an answer", () =>
+    Effect.gen(function* () {
+      for (const congestionControl of [true, false]) {
+        const { circuit, near } = yield* clients(congestionControl);
+        const { connection, streamId } = yield* open(circuit, near);
+        connection.end();
+        yield* aSecond;
+        for (let cell = 0; cell < 500; cell++) near.send(streamId, DATA);
+        near.send(streamId, END);
+        yield* aSecond;
+        assert.isUndefined(circuit.group.cause);
+      }
+    }).pipe(Effect.scoped, Effect.provide(layerEntropySeeded("under way"))),
+  );
+
+  it.effect("END before CONNECTED: what crosses it on the way is no violation", () =>
+    Effect.gen(function* () {
+      const { circuit, near } = yield* clients(true);
+      yield* Effect.forkChild(Effect.ignore(circuit.open(0, "example.com:80")));
+      yield* aSecond;
+      const streamId = near.poll()[0]?.streamId ?? 0;
+      circuit.close(0, streamId);
+      yield* aSecond;
+      assert.strictEqual(near.poll().at(-1)?.tag, "END");
+      near.send(streamId, CONNECTED);
+      near.send(streamId, DATA);
+      near.send(streamId, END);
+      yield* aSecond;
+      assert.isUndefined(circuit.group.cause);
+    }).pipe(Effect.scoped, Effect.provide(layerEntropySeeded("crossing"))),
+  );
+});
