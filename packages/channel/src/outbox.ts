@@ -66,6 +66,8 @@ export class CircuitOutbox implements LinkEnd {
   /** Waits until there may be room, or the outbox has closed. One reactor at a time. */
   waitForRoom(): Effect.Effect<void> {
     return Effect.suspend(() => {
+      // There was room since the last look: no waiting.
+      if (this.room.isSet) return this.room.wait;
       this.blocks++;
       this.blockedSince = this.nanos();
       return Effect.ensuring(
