@@ -8,6 +8,10 @@ const unit = members.map((directory) => ({
   test: {
     name: directory.replace("packages/", ""),
     include: [`${directory}/test/**/*.test.ts`],
+    // For machines under load: a test that waits for what never comes fails later, and one that is only slow does not fail.
+    // Programs are tested as processes, and each takes a second to start.
+    testTimeout: directory.startsWith("apps/") ? 60_000 : 20_000,
+    hookTimeout: 60_000,
   },
 }));
 
