@@ -1,5 +1,5 @@
 /** Every installed dependency has a licence that an MIT project may ship with. */
-import { globSync, readFileSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 
 const ALLOWED = new Set([
   "MIT",
@@ -21,15 +21,16 @@ interface Locked {
   readonly dev?: boolean;
   readonly devOptional?: boolean;
   readonly optional?: boolean;
+  readonly link?: boolean;
 }
 
 const lock = (JSON.parse(readFileSync("package-lock.json", "utf8")) as { packages: Record<string, Locked> }).packages;
 let failed = false;
-for (const file of globSync(["node_modules/*/package.json", "node_modules/@*/*/package.json"])) {
+for (const [path, locked] of Object.entries(lock)) {
+  const file = `${path}/package.json`;
+  // Workspaces are ours, and what is for another platform is not installed.
+  if (!path.includes("node_modules/") || locked.link === true || !existsSync(file)) continue;
   const manifest = JSON.parse(readFileSync(file, "utf8")) as { name: string; license?: string };
-  const locked = lock[file.replace(/\/package\.json$/, "")];
-  // A workspace's own link, or something that npm did not install.
-  if (locked === undefined || (locked as { link?: boolean }).link === true) continue;
   const develop = locked.dev === true || locked.devOptional === true || locked.optional === true;
   const choices = (manifest.license ?? "none").replace(/[()]/g, "").split(" OR ");
   if (choices.some((licence) => ALLOWED.has(licence) || (develop && ALLOWED_TO_DEVELOP.has(licence)))) continue;
