@@ -147,7 +147,7 @@ export class Channel {
 
   /** Whether the channel has ended, or is about to since its connection has: it is no good for new circuits. */
   get closed(): boolean {
-    return this.isClosed || this.options.connection.status !== "open";
+    return this.isClosed || this.closedWith !== undefined || this.options.connection.status !== "open";
   }
 
   /** What has been counted so far. */

@@ -36,7 +36,8 @@ export const authenticateBody = (input: AuthenticateInput): Buffer =>
     input.transcript.responder,
     input.transcript.initiator,
     input.responderCertificateDigest,
-    // The specification names the Ed25519 identity as context; what is deployed, `tor` and Arti alike, takes CID.
+    // The context was meant to be the Ed25519 identity, and older texts of the specification say so. It is CID that `tor`
+    // has always used, and that the specification names now.
     input.tls.exporter("EXPORTER FOR TOR TLS CLIENT BINDING AUTH0003", input.initiator.rsaId256, 32),
   ]);
 
@@ -52,4 +53,5 @@ export const checkAuthenticate = (received: Buffer, expected: Buffer, key: Buffe
   return ed25519Verify(key, signed, received.subarray(signed.length)) ? undefined : "the signature is not good";
 };
 
-const RAND_BYTES = 24;
+/** RAND of an AUTHENTICATE cell. */
+export const RAND_BYTES = 24;

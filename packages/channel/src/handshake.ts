@@ -13,7 +13,7 @@ import {
 } from "@allium/cell";
 import { CertificateError, equalBytes } from "@allium/crypto";
 import { LinkHandshakeError } from "./errors.ts";
-import { authenticateBody, checkAuthenticate, type Transcript } from "./handshake-authenticate.ts";
+import { authenticateBody, checkAuthenticate, RAND_BYTES, type Transcript } from "./handshake-authenticate.ts";
 import { type VerifiedCerts, verifyInitiatorCerts, verifyResponderCerts } from "./handshake-certs.ts";
 import type { LinkIdentity, PeerIdentity } from "./link-identity.ts";
 import type { TlsBinding } from "./transport.ts";
@@ -236,7 +236,7 @@ class Initiator extends Handshake {
       responderCertificateDigest: this.options.tls.peerCertificateDigest ?? NOTHING,
       tls: this.options.tls,
     });
-    const signed = Buffer.concat([body, this.options.random(AUTHENTICATE_RANDOM_BYTES)]);
+    const signed = Buffer.concat([body, this.options.random(RAND_BYTES)]);
     const authentication = Buffer.concat([signed, identity.authenticationKey.sign(signed)]);
     const authenticate = encodeChannelMessage(0, {
       _tag: "AUTHENTICATE",
@@ -329,9 +329,6 @@ export const initiatorHandshake = (
 /** The handshake of the side that was connected to. */
 export const responderHandshake = (options: HandshakeOptions, identity: LinkIdentity): LinkHandshake =>
   new Responder(options, identity);
-
-/** RAND of an AUTHENTICATE cell. */
-const AUTHENTICATE_RANDOM_BYTES = 24;
 
 /** Challenge of an AUTH_CHALLENGE cell. */
 const CHALLENGE_BYTES = 32;

@@ -98,8 +98,9 @@ class Server {
     });
     this.handshakes.on("secureConnection", (socket) => {
       const { host, port } = endpointOf(socket.remoteAddress, socket.remotePort);
-      this.waiting.delete(`${host} ${port}`);
-      this.hand(socket);
+      // Not there any more: lost, and told so, in the same turn.
+      if (this.waiting.delete(`${host} ${port}`)) this.hand(socket);
+      else socket.destroy();
     });
     // A client that fails its TLS handshake concerns nobody but itself.
     this.handshakes.on("tlsClientError", (_cause: Error, socket: tls.TLSSocket) => socket.destroy());
