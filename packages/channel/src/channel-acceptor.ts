@@ -75,7 +75,7 @@ export class ChannelAcceptor {
   }
 
   private onConnection(connection: Connection): void {
-    const identity = this.identityOf(connection);
+    const identity = this.options.local().identity === undefined ? undefined : this.identityOf(connection);
     // Once, by whoever is first.
     let counted = true;
     const settled = () => {

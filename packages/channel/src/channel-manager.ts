@@ -172,6 +172,7 @@ class Channels {
         Effect.tapError((error) => Effect.sync(() => this.settle(opening, Exit.fail(error)))),
         Effect.flatMap((link) => this.run(link, true, opening)),
         Effect.ignore,
+        logDefect,
         Effect.onExit((exit) =>
           Effect.sync(() => {
             dial.close();
@@ -196,6 +197,7 @@ class Channels {
           return this.run(link, false, undefined);
         }),
         Effect.ignore,
+        logDefect,
         Effect.ensuring(
           Effect.sync(() => {
             settled();
@@ -219,19 +221,16 @@ class Channels {
         onCreate: (request) => this.onCreate(request),
       });
       let end: ChannelEnd = "shutdown";
-      yield* Effect.acquireRelease(
+      yield* Effect.addFinalizer(() =>
         Effect.sync(() => {
-          registry.add(channel);
-          config.observer?.onOpen?.(channel);
-          this.settleAll(channel, opening);
+          channel.close(end);
+          registry.remove(channel);
+          config.observer?.onEnd?.(channel, end);
         }),
-        () =>
-          Effect.sync(() => {
-            channel.close(end);
-            registry.remove(channel);
-            config.observer?.onEnd?.(channel, end);
-          }),
       );
+      registry.add(channel);
+      config.observer?.onOpen?.(channel);
+      this.settleAll(channel, opening);
       end = yield* channel.run();
     }).pipe(Effect.scoped, Effect.provideService(Entropy, this.services.entropy));
   }
@@ -261,6 +260,10 @@ class Channels {
     else this.accept(request);
   }
 }
+
+/** A bug that ends one connection must not go unseen: nobody joins the fibers of connections. */
+const logDefect = <A>(effect: Effect.Effect<A>): Effect.Effect<A> =>
+  Effect.tapDefect(effect, (defect) => Effect.logError("a connection was ended by a bug", defect));
 
 /**
  * Who shares an attempt: those who want the same relay at the same addresses. Somebody else who wants it elsewhere must not

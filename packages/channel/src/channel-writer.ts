@@ -67,8 +67,10 @@ export class ChannelWriter {
       if (connection.pending === 0) {
         if (this.waiting) {
           this.held ??= takeWriteBuffer();
-          if (this.write(this.held)) continue;
-        } else if (this.held !== undefined) {
+          this.write(this.held);
+          continue;
+        }
+        if (this.held !== undefined) {
           releaseWriteBuffer(this.held);
           this.held = undefined;
         }
@@ -88,18 +90,17 @@ export class ChannelWriter {
     connection.write(out.subarray(0, this.controls.drain(out, this.answers.drain(out, 0))));
   }
 
-  /** Fills the buffer and gives it to the connection. False if there was nothing after all. */
-  private write(held: Buffer): boolean {
+  /** Fills the buffer and gives it to the connection. */
+  private write(held: Buffer): void {
     const { connection, activity, clock } = this.options;
     const end = this.turns.compose(held, this.controls.drain(held, this.answers.drain(held, 0)));
     // Circuits that were destroyed have their turn too, and nothing to send.
-    if (end === 0) return false;
+    if (end === 0) return;
     activity.counters.cellsOut += end / CELL_LEN;
     activity.counters.bytesOut += end;
     activity.lastSent = clock.currentTimeMillisUnsafe();
     activity.lastTransfer = activity.lastSent;
     connection.write(held.subarray(0, end));
-    return true;
   }
 
   private letGo(): void {

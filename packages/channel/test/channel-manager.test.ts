@@ -1,7 +1,7 @@
 import { ChannelCommand, DestroyReason, encodeChannelBody } from "@allium/cell";
 import { Signal, Topology } from "@allium/kernel";
 import { assert, describe, it } from "@effect/vitest";
-import { Effect, Exit, Fiber, Schema, Scope } from "effect";
+import { Cause, Effect, Exit, Fiber, Logger, Schema, Scope } from "effect";
 import { TestClock } from "effect/testing";
 import { Random } from "../../../test/support/fuzz.ts";
 import {
@@ -509,6 +509,32 @@ describe("the end of a manager", () => {
       }
       assert.deepStrictEqual((yield* Topology.snapshot).groups, []);
     }).pipe(Effect.scoped, Effect.provide(Topology.layer)),
+  );
+});
+
+describe("a bug on the way to a channel", () => {
+  it.effect("reaches those who wait for it, is logged, and leaves no connection", () =>
+    Effect.gen(function* () {
+      const network = yield* makeNetwork();
+      yield* makeRelay(network, B, BOB);
+      const logged: Array<unknown> = [];
+      const logger = Logger.make(({ message }) => {
+        logged.push(message);
+      });
+      const client = yield* makeManager(network, CLIENT, undefined, {
+        observer: {
+          onOpen: () => {
+            throw new Error("not thought of");
+          },
+        },
+      }).pipe(Effect.provide(Logger.layer([logger])));
+      const exit = yield* Effect.exit(client.manager.get(targetOf(BOB, B)));
+      assert.isTrue(Exit.isFailure(exit) && Cause.hasDies(exit.cause));
+      assert.strictEqual(logged.length, 1);
+      yield* TestClock.adjust("1 second");
+      assert.strictEqual(network.connections(), 0);
+      assert.deepStrictEqual(client.manager.channels(), []);
+    }),
   );
 });
 

@@ -2,6 +2,7 @@ import { assert, describe, it } from "@effect/vitest";
 import { Effect, Fiber } from "effect";
 import { TestClock } from "effect/testing";
 import type { Connection } from "../src/index.ts";
+import { releaseWriteBuffer, takeWriteBuffer } from "../src/write-buffers.ts";
 import { acceptCircuit, openChannel, settle, settleUntil, trainOf } from "./support/channel.ts";
 
 /** Notes what a connection is given to write. */
@@ -112,10 +113,12 @@ describe("a channel's writer", () => {
     }),
   );
 
-  it.effect("does not write for circuits that have nothing left to send", () =>
+  it.effect("does not write for circuits that have nothing left to send, nor keep a buffer for them", () =>
     Effect.gen(function* () {
       const test = yield* openChannel();
       const circuit = yield* acceptCircuit(test, 1);
+      const buffer = takeWriteBuffer();
+      releaseWriteBuffer(buffer);
       const written = watch(test.connection);
       const before = { ...test.channel.counters };
       yield* circuit.send(trainOf(5));
@@ -123,6 +126,7 @@ describe("a channel's writer", () => {
       yield* settle;
       assert.deepStrictEqual(written, []);
       assert.strictEqual(test.channel.counters.bytesOut, before.bytesOut);
+      assert.strictEqual(takeWriteBuffer(), buffer);
     }),
   );
 });
