@@ -15,7 +15,7 @@ import {
   withTimeout,
 } from "../network/index.ts";
 import { describeWithTor } from "../network/vitest.ts";
-import { WITHOUT_CONFLUX } from "./support/allium.ts";
+import { UNHURRIED, WITHOUT_CONFLUX, waitUntilKnown } from "./support/allium.ts";
 import { footprint, heapBytes, type InProcessRelay, returnsTo, startInProcess } from "./support/in-process.ts";
 
 /** Within which the other side must have heard of an end. */
@@ -36,11 +36,12 @@ describeWithTor("the end of a peer in the middle of a transfer", () => {
       relays: 3,
       clients: 0,
       consensusParams: WITHOUT_CONFLUX,
+      voting: UNHURRIED,
       beside: async (starting) => {
         allium = await startInProcess(starting);
       },
     });
-    await network.waitForConsensus("allium", { flags: ["Running", "Valid", "Exit"] });
+    await waitUntilKnown(network);
     origin = await network.childOrigin();
     relays = network.relays.slice(0, 2).map((relay) => relay.fingerprint);
     doomedRelay = network.relays[2]!;

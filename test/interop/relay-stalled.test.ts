@@ -14,7 +14,7 @@ import {
   waitForConnection,
 } from "../network/index.ts";
 import { describeWithTor } from "../network/vitest.ts";
-import { WITHOUT_CONFLUX } from "./support/allium.ts";
+import { UNHURRIED, WITHOUT_CONFLUX, waitUntilKnown } from "./support/allium.ts";
 import { type InProcessRelay, startInProcess } from "./support/in-process.ts";
 
 /** What docs/buffers.md says of a circuit: 128 cells and the train that passes them in an outbox. */
@@ -39,11 +39,12 @@ describeWithTor("a reader that stops reading", () => {
       relays: 3,
       clients: 0,
       consensusParams: WITHOUT_CONFLUX,
+      voting: UNHURRIED,
       beside: async (starting) => {
         allium = await startInProcess(starting);
       },
     });
-    await network.waitForConsensus("allium", { flags: ["Running", "Valid", "Exit"] });
+    await waitUntilKnown(network);
     origin = await network.childOrigin();
     client = await network.addClient();
     asExit = [...network.relays.slice(0, 2).map((relay) => relay.fingerprint), allium.fingerprint];

@@ -25,6 +25,22 @@ export const openExit = (network: TorNetwork, policy: ReadonlyArray<string> = OP
   resolv_conf: join(network.directory, "resolv.conf"),
 });
 
+/** A program on Node starts slower than a daemon, above all on a busy machine: seconds until the first consensus. */
+export const UNHURRIED = { firstAfter: 12 };
+
+/**
+ * Waits until everybody's consensus has Allium's relay as an exit. An exit serves no streams from a relay that it does not
+ * know: if the first consensus went without, that takes it another round.
+ */
+export const waitUntilKnown = async (network: TorNetwork): Promise<void> => {
+  const flags = ["Running", "Valid", "Exit"];
+  await Promise.all(
+    [network.authorities[0]!, ...network.relays, ...network.exits].map((at) =>
+      network.waitForConsensus("allium", { at, flags, timeoutMs: 75_000 }),
+    ),
+  );
+};
+
 /** A network whose first consensus has Allium's relay in it, as an exit. */
 export const startWithAllium = async (
   options: TorNetworkOptions & { readonly policy?: ReadonlyArray<string> } = {},
@@ -35,13 +51,14 @@ export const startWithAllium = async (
     ...options,
     clients: 0,
     consensusParams: { ...WITHOUT_CONFLUX, ...options.consensusParams },
+    voting: { ...UNHURRIED, ...options.voting },
     beside: async (starting) => {
       allium = await AlliumRelay.start(starting, { extra: { exit: openExit(starting, options.policy) } });
     },
   });
   try {
     const relay = allium!;
-    await relay.whileRunning(network.waitForConsensus(relay.nickname, { flags: ["Running", "Valid", "Exit"] }));
+    await relay.whileRunning(waitUntilKnown(network));
     await Promise.all(Array.from({ length: clients }, () => network.addClient()));
     return { network, allium: relay };
   } catch (error) {
