@@ -159,8 +159,8 @@ export class ChannelReader {
   }
 }
 
-/** Cells that a channel may read before others have a turn: 256 KiB. */
-const TURN_WORK = 512;
+/** Cells that a channel may read before its circuits, and other channels, have a turn: 64 KiB. */
+const TURN_WORK = 128;
 
 /** A CREATE is worth this many cells: its answer takes public-key operations. */
 const CREATE_WORK = 64;
