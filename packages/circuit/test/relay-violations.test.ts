@@ -327,11 +327,14 @@ describe("what is no violation", () => {
     Effect.gen(function* () {
       const lab = yield* makeLab();
       const circuit = yield* openRaw(lab);
-      const slab = Buffer.alloc(slabBytes(3));
       const begin = Buffer.from("example.com:80\0\0\0\0\0");
-      relayCellV0.writeMessage(slab, 0, RelayCommand.BEGIN, 1, begin, 0, begin.length);
-      relayCellV0.writeMessage(slab, 1, RelayCommand.DROP, 0, begin, 0, 0);
-      relayCellV0.writeMessage(slab, 2, RelayCommand.DATA, 1, begin, 0, begin.length);
+      // A circuit's first slab holds one cell, its second two, its third four.
+      const slab = Buffer.alloc(slabBytes(7));
+      for (const index of [0, 2, 3]) relayCellV0.writeMessage(slab, index, RelayCommand.DROP, 0, begin, 0, 0);
+      relayCellV0.writeMessage(slab, 1, RelayCommand.BEGIN, 1, begin, 0, begin.length);
+      for (const index of [4, 5, 6]) {
+        relayCellV0.writeMessage(slab, index, RelayCommand.DATA, 1, begin, 0, begin.length);
+      }
       circuit.sendPlain(0, slab);
       yield* settled(circuit.wait("DATA"));
       assert.deepStrictEqual(circuit.tags(1), ["CONNECTED", "DATA"]);

@@ -125,11 +125,13 @@ describe("an application that stops reading", () => {
       () =>
         Effect.gen(function* () {
           const limit = 100_000;
+          const slow: Array<Connection> = [];
           const lab = yield* makeLab({
             split,
             limits: { streamBufferBytes: limit },
             serve: (connection, target) => {
               if (target.endsWith(":80")) echo(connection);
+              else slow.push(connection);
             },
           });
           const circuit = yield* openRaw(lab, { congestionControl: true });
@@ -148,8 +150,12 @@ describe("an application that stops reading", () => {
           const bytes = pattern(3, 400_000);
           connection.write(bytes);
           assert.isTrue((yield* settled(readBytes(connection, bytes.length))).equals(bytes));
-          // Nor what this circuit sends: the same stream's other direction needs no input.
           assert.strictEqual(handle!.memory().streams, streams);
+          // And when it reads again, all of it is there.
+          const late = yield* settled(readBytes(slow[0]!, 40 * 32 * 498));
+          assert.strictEqual(late.length, 40 * 32 * 498);
+          yield* aSecond;
+          assert.strictEqual(handle!.memory().total, 0);
         }).pipe(Effect.scoped, Effect.provide(layerEntropySeeded("ignores"))),
     );
   }
@@ -238,6 +244,11 @@ describe("cells of this relay's own", () => {
       yield* settled(circuit.wait("CONNECTED", 19));
       const paddings = circuit.received.map(({ cell, body }) => cell.subarray(11 + body.length + 4).toString("latin1"));
       assert.strictEqual(new Set(paddings).size, 20);
+      // Messages of the circuit itself as well.
+      for (let count = 0; count < 5; count++) circuit.send(0, 0, { _tag: "TRUNCATE" });
+      yield* settled(circuit.wait("TRUNCATED", 4));
+      const tails = circuit.received.slice(20).map(({ cell }) => cell.subarray(-16).toString("latin1"));
+      assert.strictEqual(new Set(tails).size, 5);
       for (const { cell, body } of circuit.received) {
         assert.isTrue(cell.subarray(11 + body.length, 11 + body.length + 4).equals(Buffer.alloc(4)));
       }
