@@ -96,8 +96,8 @@ export const makeLab = (options: LabOptions = {}): Effect.Effect<Lab, never, Ent
 export const settled = <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
   Effect.raceFirst(effect, Effect.forever(TestClock.adjust("1 millis")));
 
-/** Lets a second pass: whatever was under way has arrived. */
-export const aSecond = TestClock.adjust("1 second");
+/** Lets a second pass, in steps in which everybody has a turn: whatever was under way has arrived. */
+export const aSecond = Effect.repeat(TestClock.adjust("10 millis"), { times: 99 });
 
 /** A client-shaped circuit through the first relays of a lab. */
 export const openCircuit = (lab: Lab, hops: number, options: Omit<ClientOptions, "entropy"> = {}) =>
