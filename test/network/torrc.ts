@@ -18,8 +18,9 @@ export interface VotingOptions {
   /** How long signatures may take, at least 2. */
   readonly distDelay: number;
   /**
-   * Whether a relay gets Exit and Fast only for its policy and its bandwidth. Otherwise every relay gets them, and with them
-   * a place in clients' paths.
+   * Whether a relay gets Exit only for its policy, Fast for its bandwidth, and Guard for being Fast, Stable and a directory
+   * cache. Otherwise every relay gets them, and with them a place in clients' paths. What a relay of this network cannot have
+   * yet, weeks of uptime and a history of traffic, is asked of none.
    */
   readonly earnedFlags: boolean;
   /** Network parameters, voted by every authority. */
@@ -101,13 +102,17 @@ const authority = (input: TorrcInput): ReadonlyArray<TorrcLine> => [
   ["TestingV3AuthInitialVoteDelay", `${Math.min(input.voting.voteDelay, 2)} seconds`],
   ["TestingV3AuthInitialDistDelay", `${Math.min(input.voting.distDelay, 2)} seconds`],
   ...(input.voting.earnedFlags
-    ? []
+    ? ([
+        ["AuthDirVoteStableGuaranteeMinUptime", "0 seconds"],
+        ["AuthDirVoteGuardGuaranteeTimeKnown", "0 seconds"],
+        ["AuthDirGuardBWGuarantee", "1 byte"],
+      ] as const)
     : ([
         ["TestingDirAuthVoteExit", "*"],
+        ["TestingDirAuthVoteGuard", "*"],
         // Less than the unit that tor counts in: a relay that has carried nothing yet is fast too.
         ["AuthDirFastGuarantee", "1 byte"],
       ] as const)),
-  ["TestingDirAuthVoteGuard", "*"],
   ["TestingDirAuthVoteHSDir", "*"],
   ["TestingMinExitFlagThreshold", 0],
   ["AuthDirMaxServersPerAddr", 0],

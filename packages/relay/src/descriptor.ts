@@ -7,10 +7,10 @@ import { HISTORY_PERIOD_MILLIS, type TrafficMeter, type TrafficPeriod } from "./
 
 /**
  * The subprotocols that this relay speaks (tor-spec, "Subprotocol versioning"). Relay=4 is ntor-v3, Relay=3 extending over
- * IPv6; FlowCtrl=2 is congestion control. What is not here is not offered: onion services (HSDir, HSIntro, HSRend), conflux,
- * circuit padding machines, a directory cache.
+ * IPv6; FlowCtrl=2 is congestion control; DirCache=2 is a directory cache that knows consensus diffs. What is not here is
+ * not offered: onion services (HSDir, HSIntro, HSRend), conflux, circuit padding machines.
  */
-export const SPOKEN_PROTOCOLS = "Cons=1-2 Desc=1-2 FlowCtrl=1-2 Link=4-5 LinkAuth=3 Microdesc=1-2 Relay=2-4";
+export const SPOKEN_PROTOCOLS = "Cons=1-2 Desc=1-2 DirCache=2 FlowCtrl=1-2 Link=4-5 LinkAuth=3 Microdesc=1-2 Relay=2-4";
 
 /** The software as the descriptor names it. */
 export const PLATFORM = "Allium 0.1.0";
@@ -97,7 +97,8 @@ export const layer = (config: RelayConfig, facts: DescriptorFacts): Layer.Layer<
                 extraInfo: { sha1: extraInfo.sha1, sha256: extraInfo.sha256 },
                 cachesExtraInfo: false,
                 hiddenServiceDir: false,
-                tunnelledDirServer: false,
+                // What earns V2Dir, without which no authority gives Guard.
+                tunnelledDirServer: true,
                 overloadedAt: undefined,
               },
               identity,
