@@ -30,6 +30,7 @@ import {
 import { ReactorGroup, Signal } from "@allium/kernel";
 import { Clock, Deferred, Effect, Scope } from "effect";
 import {
+  type AgreedParams,
   agreeAsInitiator,
   type CircuitContext,
   type CircuitError,
@@ -79,6 +80,8 @@ export interface ClientOptions {
   readonly split?: boolean;
   readonly maxTrain?: number;
   readonly param?: (name: string) => number | undefined;
+  /** Flow control of a hop, once it is agreed. @default makeHopFlow */
+  readonly flow?: (agreed: AgreedParams) => HopFlow;
 }
 
 const LENGTH = keyMaterialLength(tor1);
@@ -120,10 +123,10 @@ export const createClientCircuit = (channel: Channel, guard: TestIdentity, optio
     const config = { role: "client" as const, flowParams: () => flowParams(param) };
     const direct = options.split === true ? directSplit(config) : directSingle(config);
 
-    const addHop = (material: Buffer, agreed: Parameters<typeof makeHopFlow>[0]) =>
+    const addHop = (material: Buffer, agreed: AgreedParams) =>
       Effect.gen(function* () {
         const hop = crypto.addHop(splitKeyMaterial(material));
-        const flow = makeHopFlow(agreed);
+        const flow = (options.flow ?? makeHopFlow)(agreed);
         hops[hop] = flow;
         const path = yield* direct(circuit, hop, flow);
         yield* paths.install(hop, "direct", path);
