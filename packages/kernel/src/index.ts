@@ -13,6 +13,27 @@ export {
   Undeliverable,
 } from "./mailbox.ts";
 export {
+  type Metric,
+  type MetricFamily,
+  type MetricSample,
+  Metrics,
+  type MetricsRegistry,
+  type MetricType,
+} from "./metrics.ts";
+export { Memory, type Reclamation } from "./memory.ts";
+export { MemoryAccount } from "./memory-account.ts";
+export {
+  LOW_WATER,
+  type MemoryHolder,
+  type MemoryKind,
+  type MemoryLimits,
+  type MemoryPolicy,
+  MemoryQuota,
+  type MemorySum,
+  type Reclaimed,
+} from "./memory-quota.ts";
+export { QueueAge } from "./queue-age.ts";
+export {
   type Port,
   type Ports,
   Reactor,
