@@ -7,6 +7,8 @@ import {
   parseMicrodescriptors,
   parseRouterDescriptor,
   parseRouterDescriptors,
+  parseSignedExtraInfos,
+  parseSignedRouters,
 } from "../src/index.ts";
 import { fixture, nearlyRight, tolerate } from "./support.ts";
 
@@ -20,6 +22,7 @@ const trust = {
 const consensuses = [fixture("tor/consensus-microdesc"), fixture("tor/consensus-ns"), fixture("arti/mdconsensus1.txt")];
 const descriptorText = fixture("accepted/router-descriptor");
 const descriptor = parseRouterDescriptor(descriptorText);
+const [signedRouter] = parseSignedRouters(descriptorText).documents;
 
 /** A target for documents that follow each other: their texts must be parts of the input, one behind the other. */
 const batch = (
@@ -83,5 +86,12 @@ export const targets: ReadonlyArray<FuzzTarget> = [
     const { documents, rejected } = parseExtraInfos(input);
     for (const document of documents) tolerate(() => document.verify(descriptor));
     return { documents: [], rejected };
+  }),
+  batch("netdoc signed routers", Buffer.concat([descriptorText, fixture("arti/routerdesc3.txt")]), parseSignedRouters),
+  batch("netdoc signed extra-info documents", fixture("accepted/extra-info"), (input) => {
+    const batch = parseSignedExtraInfos(input);
+    for (const document of batch.documents)
+      if (signedRouter !== undefined) tolerate(() => document.verify(signedRouter));
+    return batch;
   }),
 ];

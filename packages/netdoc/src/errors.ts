@@ -118,6 +118,45 @@ export class VerificationError extends Error {
   }
 }
 
+/** What is wrong with a consensus diff, or with making one; see {@link ConsensusDiffError}. */
+export type ConsensusDiffProblem =
+  /** It does not begin with the line `network-status-diff-version 1`. */
+  | "unknown-version"
+  /** Its second line does not name two digests. */
+  | "bad-digests"
+  /** The last line does not end; in the diff, or in a consensus. */
+  | "missing-newline"
+  /** A line that is none of the commands that a diff may have. */
+  | "bad-command"
+  /** A command about lines that are not there, or that it must not name. */
+  | "bad-range"
+  /** A command about lines behind those of the one before it. */
+  | "out-of-order"
+  /** Lines to be added that end with no lone dot, or no lines at all. */
+  | "bad-insertion"
+  /** The consensus is not the one that the diff starts from. */
+  | "wrong-base"
+  /** The consensus that comes of it is not the one that it promises. */
+  | "wrong-result"
+  /** A document that is no signed consensus, or has a line that no diff can carry. */
+  | "no-consensus";
+
+/** A consensus diff that is malformed, does not fit, or cannot be made (dir-spec 4.5 and appendix E). */
+export class ConsensusDiffError extends Error {
+  readonly _tag = "ConsensusDiffError";
+  /** What was wrong. */
+  readonly problem: ConsensusDiffProblem;
+  /** The line of the diff, from one; undefined if it is about no line of it. */
+  readonly line: number | undefined;
+
+  constructor(problem: ConsensusDiffProblem, detail: string, line?: number) {
+    super(`consensus diff${line === undefined ? "" : `, line ${line}`}: ${detail} (${problem})`);
+    this.name = "ConsensusDiffError";
+    this.problem = problem;
+    this.line = line;
+  }
+}
+
 /** A document that is not valid at the time at which it was asked. */
 export class ValidityError extends Error {
   readonly _tag = "ValidityError";

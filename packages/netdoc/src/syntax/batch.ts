@@ -1,4 +1,5 @@
 import { type DocumentKind, NetdocError, VerificationError } from "../errors.ts";
+import { runSteps, type Steps } from "../steps.ts";
 import { Source } from "./source.ts";
 
 /** A document of a batch that could not be used. */
@@ -31,7 +32,15 @@ export const parseBatch = <A>(
   input: string | Uint8Array,
   start: string,
   parse: (source: Source) => A,
-): Batch<A> => {
+): Batch<A> => runSteps(parseBatchSteps(document, input, start, parse));
+
+/** As {@link parseBatch}, in steps: there is a pause after each document. */
+export function* parseBatchSteps<A>(
+  document: DocumentKind,
+  input: string | Uint8Array,
+  start: string,
+  parse: (source: Source) => A,
+): Steps<Batch<A>> {
   const whole = Source.of(document, input);
   const documents: Array<A> = [];
   const rejected: Array<Rejection> = [];
@@ -42,9 +51,10 @@ export const parseBatch = <A>(
       if (!(error instanceof NetdocError || error instanceof VerificationError)) throw error;
       rejected.push({ start: source.start, end: source.end, error });
     }
+    yield;
   }
   return { documents, rejected };
-};
+}
 
 /** The parts of a text, each of which begins with a line of the keyword or with the annotations before it. */
 const split = (whole: Source, keyword: string): ReadonlyArray<Source> => {
