@@ -1,5 +1,7 @@
 export * from "./authorities.ts";
 export * from "./errors.ts";
+export { HttpError } from "./http/head.ts";
+export { type HttpRequest, RequestReader } from "./http/request.ts";
 export * from "./publish/descriptor-source.ts";
 export type { Publication } from "./publish/publisher.ts";
 export type { UploadOutcome } from "./publish/upload.ts";
