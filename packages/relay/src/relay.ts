@@ -138,7 +138,7 @@ export const startRelay = (config: RelayConfig): Effect.Effect<RunningRelay, Rel
         policy: () => policy,
         ipv6: config.exit.ipv6,
         isNetworkAddress: networkAddresses(authorities, view.current),
-        beginDirectory: Effect.suspend(() => directoryServer.open()),
+        beginDirectory: ({ address }) => directoryServer.open(publicAddresses.permits(address, 443) ? { address } : {}),
       }).pipe(Layer.provide(resolverLayer(config)));
     const channelConfig: ChannelConfig = {
       maxTrain: config.limits.maxTrain,

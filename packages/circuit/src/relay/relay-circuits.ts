@@ -1,10 +1,10 @@
-import { CELL_BODY_LEN, CellError, DestroyReason } from "@allium/cell";
+import { CELL_BODY_LEN, CellError, DestroyReason, HandshakeType } from "@allium/cell";
 import { type ChannelCircuit, ChannelManager, type CreateRequest, Entropy } from "@allium/channel";
 import { HandshakeError, type HandshakeServerKeys, relayCrypto } from "@allium/crypto";
 import { type ReactorGroup as Group, type GroupCause, ReactorGroup, Signal } from "@allium/kernel";
 import { Clock, Context, Effect, Layer, Scope } from "effect";
 import { type CircuitContext, type CircuitLimits, DEFAULT_CIRCUIT_LIMITS } from "../circuit-context.ts";
-import type { CongestionParams } from "../congestion/index.ts";
+import type { CongestionParams, CongestionView } from "../congestion/index.ts";
 import { makeEgress } from "../egress.ts";
 import { type CircuitError, type CircuitStop, errorOfEnd, meaningOf } from "../errors.ts";
 import { FarSide } from "../far-side.ts";
@@ -43,6 +43,8 @@ export interface RelayCircuit {
   readonly paths: StreamPaths;
   /** Whether streams have been opened on it. */
   readonly hasStreams: () => boolean;
+  /** The congestion control of what this relay sends towards the client, to look at. */
+  readonly congestion: CongestionView;
   /** What the circuit holds now. Walks over its streams. */
   readonly memory: () => CircuitMemory;
   /** Ends the circuit. */
@@ -71,7 +73,17 @@ export interface CircuitCounters {
   created: number;
   refused: number;
   ended: number;
+  /** Handshakes answered, by their kind. */
+  readonly handshakes: Record<HandshakeKind, number>;
 }
+
+/** A handshake that a relay answers. */
+export type HandshakeKind = "fast" | "ntor" | "ntor_v3";
+
+const kindOf = (message: CreateRequest["message"]): HandshakeKind => {
+  if (message._tag === "CREATE_FAST") return "fast";
+  return message.handshakeType === HandshakeType.NTOR ? "ntor" : "ntor_v3";
+};
 
 /** The circuits of a relay: accepts them from the channels, and ends them with its scope. */
 export class RelayCircuits extends Context.Service<
@@ -94,7 +106,12 @@ const make = Effect.fnUntraced(function* (config: RelayCircuitsConfig) {
   const runFork = Effect.runForkWith(context);
   const limits = { ...DEFAULT_CIRCUIT_LIMITS, ...config.limits };
   const open = new Set<RelayCircuit>();
-  const counters: CircuitCounters = { created: 0, refused: 0, ended: 0 };
+  const counters: CircuitCounters = {
+    created: 0,
+    refused: 0,
+    ended: 0,
+    handshakes: { fast: 0, ntor: 0, ntor_v3: 0 },
+  };
   let nextId = 1;
 
   const refuse = (request: CreateRequest, cause: unknown): void => {
@@ -123,6 +140,7 @@ const make = Effect.fnUntraced(function* (config: RelayCircuitsConfig) {
       return refuse(request, cause);
     }
     counters.created++;
+    counters.handshakes[kindOf(request.message)]++;
     runFork(Effect.provideService(launch(request, answered), Scope.Scope, scope));
   };
 
@@ -147,13 +165,13 @@ const make = Effect.fnUntraced(function* (config: RelayCircuitsConfig) {
     const flow = makeHopFlow(answered.agreed);
     const far = new FarSide();
     const paths = new StreamPaths(signals.egress);
-    const fromClient = request.channel.peer === undefined;
+    const { peer, remote } = request.channel;
     const circuit: CircuitContext = {
       name,
       group,
       clock,
       entropy,
-      opener: openers.forCircuit({ fromClient }),
+      opener: openers.forCircuit({ fromClient: peer === undefined, address: remote.host }),
       limits,
     };
     const handle: RelayCircuit = {
@@ -164,6 +182,7 @@ const make = Effect.fnUntraced(function* (config: RelayCircuitsConfig) {
       far,
       paths,
       hasStreams: () => paths.state(0) !== "empty",
+      congestion: flow.view,
       memory: () => {
         const inboxes = near.inbox.bytes + (far.circuit?.inbox.bytes ?? 0);
         const outboxes = (near.outbox.cells + (far.circuit?.outbox.cells ?? 0)) * CELL_BODY_LEN;

@@ -24,6 +24,8 @@ export const refuseStream = (reason: number, resolved?: End["resolved"]): Stream
 export interface StreamOrigin {
   /** The circuit's near channel comes straight from a client: an exit must not be the only hop. */
   readonly fromClient: boolean;
+  /** Whom the near channel comes from, as an IP address. */
+  readonly address: string;
 }
 
 /**

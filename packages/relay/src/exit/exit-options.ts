@@ -1,5 +1,5 @@
 import type { IpAddress } from "@allium/cell";
-import type { OpenedStream, StreamRefusal } from "@allium/circuit";
+import type { OpenedStream, StreamOrigin, StreamRefusal } from "@allium/circuit";
 import type { ExitPolicy } from "@allium/netdoc";
 import type { Effect } from "effect";
 import type { LingerBounds } from "./linger-table.ts";
@@ -26,7 +26,7 @@ export interface ExitOptions {
    */
   readonly isNetworkAddress?: (address: IpAddress, port: number) => boolean;
   /** Answers BEGIN_DIR. @default refuses with NOTDIRECTORY */
-  readonly beginDirectory?: Effect.Effect<OpenedStream, StreamRefusal>;
+  readonly beginDirectory?: (origin: StreamOrigin) => Effect.Effect<OpenedStream, StreamRefusal>;
   /** Bounds other than those of `limits.ts`. */
   readonly bounds?: ExitBounds;
 }

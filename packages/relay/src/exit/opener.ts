@@ -60,7 +60,7 @@ export class ExitOpener implements StreamOpener {
     this.origin = origin;
     this.linger = parts.linger;
     this.beginDirectory = this.counted(
-      parts.options.beginDirectory ?? Effect.fail(refuseStream(EndReason.NOTDIRECTORY)),
+      parts.options.beginDirectory?.(origin) ?? Effect.fail(refuseStream(EndReason.NOTDIRECTORY)),
       "directoryOpened",
     );
   }

@@ -1,11 +1,12 @@
 import { BeginFlag, EndReason } from "@allium/cell";
 import { connectionPair } from "@allium/channel";
-import { refuseStream } from "@allium/circuit";
+import { refuseStream, type StreamOrigin } from "@allium/circuit";
 import { ExitPolicy } from "@allium/netdoc";
 import { assert, describe, it } from "@effect/vitest";
 import { Effect, Fiber } from "effect";
 import { TestClock } from "effect/testing";
 import {
+  ASKER,
   begin,
   failingTransport,
   listen,
@@ -258,8 +259,15 @@ describe("BEGIN_DIR", () => {
     Effect.gen(function* () {
       const [connection] = connectionPair();
       const opened = { connection, connected: { _tag: "CONNECTED" as const, resolved: undefined } };
-      const { fromClient, status } = yield* startExit({ beginDirectory: Effect.succeed(opened) });
+      const origins: Array<StreamOrigin> = [];
+      const { fromClient, status } = yield* startExit({
+        beginDirectory: (origin) => {
+          origins.push(origin);
+          return Effect.succeed(opened);
+        },
+      });
       assert.strictEqual(yield* fromClient.beginDirectory, opened);
+      assert.deepInclude(origins, { fromClient: true, address: ASKER });
       assert.strictEqual(status.counts().directoryOpened, 1);
     }),
   );
@@ -267,7 +275,7 @@ describe("BEGIN_DIR", () => {
   it.effect("is refused as the directory refuses it", () =>
     Effect.gen(function* () {
       const refused = Effect.fail(refuseStream(EndReason.RESOURCELIMIT));
-      const { opener, status } = yield* startExit({ beginDirectory: refused });
+      const { opener, status } = yield* startExit({ beginDirectory: () => refused });
       assert.deepEqual(yield* refusal(opener.beginDirectory), end(EndReason.RESOURCELIMIT));
       assert.strictEqual(status.counts().refused.get(EndReason.RESOURCELIMIT), 1);
     }),

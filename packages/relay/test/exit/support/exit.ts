@@ -8,6 +8,8 @@ import { type ExitOptions, ExitStatus, layerExit, MemoryResolver } from "../../.
 /** Where the exit of these tests is, and a host outside that its streams go to. */
 export const EXIT = "198.51.100.1";
 export const ORIGIN = "203.0.113.5";
+/** Who is behind the near channel. */
+export const ASKER = "192.0.2.9";
 export const ORIGIN6 = "2001:db8::5";
 
 /** An exit policy as the operator writes it, private networks refused. */
@@ -58,8 +60,8 @@ export const startExit = (
       return {
         network,
         names,
-        opener: openers.forCircuit({ fromClient: false }),
-        fromClient: openers.forCircuit({ fromClient: true }),
+        opener: openers.forCircuit({ fromClient: false, address: ASKER }),
+        fromClient: openers.forCircuit({ fromClient: true, address: ASKER }),
         status: yield* ExitStatus,
       };
     }).pipe(Effect.provide(context));
