@@ -14,6 +14,7 @@ export {
   type CircuitCounters,
   type CircuitEnd,
   type CircuitMemory,
+  type HandshakeKind,
   layer as layerRelayCircuits,
   type RelayCircuit,
   RelayCircuits,
