@@ -2,6 +2,7 @@ import * as net from "node:net";
 import * as tls from "node:tls";
 import { Effect, Layer } from "effect";
 import { endpointOf, NodeConnection, toTransportError } from "./node-connection.ts";
+import { PatientSocket } from "./patient-socket.ts";
 import { TLS_HANDSHAKE_TIMEOUT_MILLIS } from "./timeouts.ts";
 import {
   type Connection,
@@ -47,7 +48,9 @@ const connect: Transport["Service"]["connect"] = (endpoint, options) =>
     let connection: NodeConnection | undefined;
     const socket = options.tls
       ? tls.connect({ ...target, rejectUnauthorized: false, minVersion: MIN_TLS_VERSION })
-      : net.connect({ ...target, onread: readInto((chunk) => connection?.received(chunk)) });
+      : new PatientSocket({ allowHalfOpen: true, onread: readInto((chunk) => connection?.received(chunk)) }).connect(
+          target,
+        );
     const fail = (cause: unknown) => {
       socket.destroy();
       resume(Effect.fail(toTransportError(cause, endpoint)));
