@@ -1,5 +1,14 @@
+/** What asks for a stream, or for something that `tor` counts as one. */
+export type StreamKind = "BEGIN" | "BEGIN_DIR" | "RESOLVE";
+
 /** What the openers of all circuits count. */
 export interface OpenerCounts {
+  /** Streams that were asked for, by what asked for them. */
+  readonly asked: Readonly<Record<StreamKind, number>>;
+  /** Connections to hosts, by address family. */
+  readonly connected: Readonly<Record<4 | 6, number>>;
+  /** Attempts to connect for which the machine had no port, or no socket, left. */
+  readonly exhausted: number;
   /** Streams to hosts that were opened. */
   readonly opened: number;
   /** Streams to the directory that were opened. */
@@ -24,10 +33,17 @@ export interface ExitCounts extends OpenerCounts {
   readonly cachedNames: number;
   /** Names that name servers are being asked for. */
   readonly askedNames: number;
+  /** Questions that name servers were asked. */
+  readonly questions: number;
+  /** Those that failed, by the platform's word for it (`ENOTFOUND`, …). */
+  readonly failedQuestions: ReadonlyMap<string, number>;
 }
 
 /** Where the openers count. */
 export class OpenerCounters {
+  readonly asked: Record<StreamKind, number> = { BEGIN: 0, BEGIN_DIR: 0, RESOLVE: 0 };
+  readonly connected: Record<4 | 6, number> = { 4: 0, 6: 0 };
+  exhausted = 0;
   opened = 0;
   directoryOpened = 0;
   resolved = 0;
@@ -40,7 +56,17 @@ export class OpenerCounters {
   }
 
   counts(): OpenerCounts {
-    const { opened, directoryOpened, resolved, unresolved, connecting } = this;
-    return { opened, directoryOpened, resolved, unresolved, connecting, refused: new Map(this.refused) };
+    const { opened, directoryOpened, resolved, unresolved, connecting, exhausted } = this;
+    return {
+      asked: { ...this.asked },
+      connected: { ...this.connected },
+      exhausted,
+      opened,
+      directoryOpened,
+      resolved,
+      unresolved,
+      connecting,
+      refused: new Map(this.refused),
+    };
   }
 }

@@ -36,13 +36,15 @@ export const layer = (
         linger: lingerers.add,
       };
       const counts = (): ExitCounts => {
-        const { cached, asking } = parts.names.counts();
+        const { cached, asking, questions, failures } = parts.names.counts();
         return {
           ...parts.counters.counts(),
           lingering: lingerers.size(),
           lingeringCut: lingerers.cut(),
           cachedNames: cached,
           askedNames: asking,
+          questions,
+          failedQuestions: failures,
         };
       };
       return Context.make(

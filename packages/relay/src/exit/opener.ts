@@ -61,20 +61,23 @@ export class ExitOpener implements StreamOpener {
     this.linger = parts.linger;
     this.beginDirectory = this.counted(
       parts.options.beginDirectory?.(origin) ?? Effect.fail(refuseStream(EndReason.NOTDIRECTORY)),
-      "directoryOpened",
+      "BEGIN_DIR",
     );
   }
 
   begin(request: Begin): Effect.Effect<OpenedStream, StreamRefusal> {
     return this.counted(
       Effect.suspend(() => this.open(request)),
-      "opened",
+      "BEGIN",
     );
   }
 
   resolve({ query }: Resolve): Effect.Effect<ReadonlyArray<ResolvedAnswer>> {
     const { counters } = this.parts;
-    return Effect.suspend(() => this.answer(query)).pipe(
+    return Effect.suspend(() => {
+      counters.asked.RESOLVE++;
+      return this.answer(query);
+    }).pipe(
       Effect.tap(([first]) =>
         Effect.sync(() => {
           if (first?._tag === "ERROR") counters.unresolved++;
@@ -86,11 +89,14 @@ export class ExitOpener implements StreamOpener {
 
   private counted(
     opening: Effect.Effect<OpenedStream, StreamRefusal>,
-    counter: "opened" | "directoryOpened",
+    kind: "BEGIN" | "BEGIN_DIR",
   ): Effect.Effect<OpenedStream, StreamRefusal> {
     const { counters } = this.parts;
-    return opening.pipe(
-      Effect.tap(() => Effect.sync(() => counters[counter]++)),
+    return Effect.suspend(() => {
+      counters.asked[kind]++;
+      return opening;
+    }).pipe(
+      Effect.tap(() => Effect.sync(() => counters[kind === "BEGIN" ? "opened" : "directoryOpened"]++)),
       Effect.tapError(({ end }) => Effect.sync(() => counters.refuse(end.reason))),
     );
   }
@@ -139,8 +145,15 @@ export class ExitOpener implements StreamOpener {
         orElse: () => Effect.fail(new TransportError({ kind: "timeout", code: "ETIMEDOUT", endpoint })),
       }),
       Effect.ensuring(Effect.sync(() => counters.connecting--)),
-      Effect.mapError((error) => refuseStream(endReasonOfTransportError(error))),
-      Effect.map((connection) => ({ connection, connected: { _tag: "CONNECTED", resolved: { address, ttl } } })),
+      Effect.mapError((error) => {
+        const reason = endReasonOfTransportError(error);
+        if (reason === EndReason.RESOURCELIMIT) counters.exhausted++;
+        return refuseStream(reason);
+      }),
+      Effect.map((connection) => {
+        counters.connected[target.family]++;
+        return { connection, connected: { _tag: "CONNECTED", resolved: { address, ttl } } };
+      }),
     );
   }
 

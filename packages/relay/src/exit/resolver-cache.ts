@@ -21,8 +21,19 @@ export interface ResolverCache {
   readonly forward: (name: string) => Effect.Effect<NameAnswer>;
   /** The name of an address. */
   readonly reverse: (address: IpAddress) => Effect.Effect<ReverseAnswer>;
-  /** Names whose answers are kept, and names that are being asked for. */
-  readonly counts: () => { readonly cached: number; readonly asking: number };
+  readonly counts: () => ResolverCacheCounts;
+}
+
+/** What the cache holds, and what has been asked through it. */
+export interface ResolverCacheCounts {
+  /** Names whose answers are kept. */
+  readonly cached: number;
+  /** Names that are being asked for. */
+  readonly asking: number;
+  /** Questions that name servers were asked so far. */
+  readonly questions: number;
+  /** Those that failed, by the platform's word for it. */
+  readonly failures: ReadonlyMap<string, number>;
 }
 
 /** @see makeResolverCache */
@@ -57,6 +68,8 @@ export const makeResolverCache = (
     const hosts = new AnswerTable<ReverseAnswer>(maxCached);
     const askingNames = new Map<string, Deferred.Deferred<NameAnswer>>();
     const askingHosts = new Map<string, Deferred.Deferred<ReverseAnswer>>();
+    const failures = new Map<string, number>();
+    let questions = 0;
     let queries = 0;
     let open = true;
     yield* Effect.addFinalizer(() =>
@@ -74,15 +87,22 @@ export const makeResolverCache = (
       question: Effect.Effect<A, ResolveError>,
       found: (value: A) => B,
     ): Effect.Effect<B | { readonly _tag: "Failed"; readonly transient: boolean; readonly ttl: number }> =>
-      question.pipe(
+      Effect.suspend(() => {
+        questions++;
+        return question;
+      }).pipe(
         Effect.timeoutOption(RESOLVE_TIMEOUT),
         Effect.match({
-          onSuccess: (value) =>
-            value._tag === "Some" ? found(value.value) : { _tag: "Failed" as const, transient: true, ttl: clip(0) },
-          // Failures come without a time to live.
-          onFailure: (error) => ({ _tag: "Failed" as const, transient: error.transient, ttl: clip(0) }),
+          onSuccess: (value) => (value._tag === "Some" ? found(value.value) : failed("ETIMEOUT", true)),
+          onFailure: (error) => failed(error.code, error.transient),
         }),
       );
+
+    const failed = (code: string, transient: boolean) => {
+      failures.set(code, (failures.get(code) ?? 0) + 1);
+      // Failures come without a time to live.
+      return { _tag: "Failed" as const, transient, ttl: clip(0) };
+    };
 
     const askFamily = (name: string, family: 4 | 6): Effect.Effect<FamilyAnswer> =>
       ask(resolver.resolve(name, family), ({ addresses, ttl }) => ({
@@ -157,6 +177,11 @@ export const makeResolverCache = (
           BUSY,
           ({ ttl }) => ttl,
         ),
-      counts: () => ({ cached: names.size + hosts.size, asking: askingNames.size + askingHosts.size }),
+      counts: () => ({
+        cached: names.size + hosts.size,
+        asking: askingNames.size + askingHosts.size,
+        questions,
+        failures: new Map(failures),
+      }),
     };
   });

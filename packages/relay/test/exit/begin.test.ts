@@ -37,7 +37,9 @@ describe("BEGIN", () => {
       assert.deepStrictEqual(connected.resolved, { address: { family: 4, address: ORIGIN }, ttl: 1_800 });
       assert.strictEqual(connection.remote.host, ORIGIN);
       assert.strictEqual(accepted.length, 1);
-      assert.strictEqual(status.counts().opened, 1);
+      assert.deepInclude(status.counts(), { opened: 1, exhausted: 0 });
+      assert.deepStrictEqual(status.counts().connected, { 4: 1, 6: 0 });
+      assert.deepStrictEqual(status.counts().asked, { BEGIN: 1, BEGIN_DIR: 0, RESOLVE: 0 });
     }),
   );
 
@@ -240,8 +242,9 @@ describe("what BEGIN is refused with", () => {
   ] as const) {
     it.effect(`${reason}, if the platform says ${code} (${kind})`, () =>
       Effect.gen(function* () {
-        const { opener } = yield* startExit({}, failingTransport(kind, code));
+        const { opener, status } = yield* startExit({}, failingTransport(kind, code));
         assert.deepEqual(yield* refusal(opener.begin(begin(ORIGIN, 80))), end(EndReason[reason]));
+        assert.strictEqual(status.counts().exhausted, reason === "RESOURCELIMIT" ? 1 : 0);
       }),
     );
   }

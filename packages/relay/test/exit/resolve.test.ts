@@ -70,6 +70,17 @@ describe("RESOLVE", () => {
       yield* TestClock.adjust("30 seconds");
       assert.strictEqual(transient(yield* Fiber.join(silent)), true);
       assert.strictEqual(status.counts().unresolved, 4);
+      // Of each name both families were asked for; who does not answer in time counts as what the platform calls it.
+      assert.strictEqual(status.counts().questions, 8);
+      assert.deepStrictEqual(
+        status.counts().failedQuestions,
+        new Map([
+          ["ENOTFOUND", 2],
+          ["EREFUSED", 2],
+          ["ESERVFAIL", 2],
+          ["ETIMEOUT", 2],
+        ]),
+      );
     }),
   );
 
