@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { CellDecoder, ChannelCommand, encodeFixedCell, encodeVariableCell } from "@allium/cell";
-import { Signal } from "@allium/kernel";
+import { MemoryQuota, Signal } from "@allium/kernel";
 import { Clock, Effect } from "effect";
 import type { FuzzTarget, Random } from "../../../test/support/fuzz.ts";
 import { ChannelActivity } from "../src/channel-activity.ts";
@@ -29,7 +29,8 @@ export const targets: ReadonlyArray<FuzzTarget> = [
       const decoder = new CellDecoder();
       decoder.setLinkProtocol(5);
       const activity = new ChannelActivity(0, () => {});
-      const writer = new ChannelWriter({ connection: near, activity, clock, quantumCells: 16 });
+      const memory = new MemoryQuota().open({ name: "channels", policy: "share" });
+      const writer = new ChannelWriter({ connection: near, activity, clock, quantumCells: 16, memory });
       let created = 0;
       const reader = new ChannelReader({
         connection: near,

@@ -43,6 +43,7 @@ export class AttachedCircuit implements ChannelCircuit {
       limitBytes: host.inboxLimitBytes(),
       maxTrain: host.maxTrain,
       onEnd: signals.onEnd,
+      memory: signals.memory,
     });
     this.outbox = new CircuitOutbox({
       circId,
@@ -50,6 +51,7 @@ export class AttachedCircuit implements ChannelCircuit {
       limitCells: host.outboxLimitCells,
       room: signals.room,
       nanos: host.nanos,
+      memory: signals.memory,
     });
   }
 

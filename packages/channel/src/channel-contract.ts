@@ -1,5 +1,5 @@
 import type { Create2, CreateFast } from "@allium/cell";
-import type { Signal } from "@allium/kernel";
+import type { MemoryAccount, Signal } from "@allium/kernel";
 import type { Effect } from "effect";
 import type { Channel } from "./channel.ts";
 import type { ChannelDefect, ChannelLost, ChannelProtocolError } from "./errors.ts";
@@ -50,6 +50,8 @@ export interface CircuitSignals {
    * channel. It must not block.
    */
   readonly onEnd?: () => void;
+  /** Charged with what waits in the circuit's inbox and outbox. @default they are not counted */
+  readonly memory?: MemoryAccount;
 }
 
 /** Bounds and tunables of a channel. */
@@ -69,4 +71,4 @@ export interface ChannelConfig {
 }
 
 /** Why a channel ended, as a value that its group is stopped with. */
-export type ChannelEnd = ChannelLost | ChannelProtocolError | ChannelDefect | "idle" | "stuck" | "shutdown";
+export type ChannelEnd = ChannelLost | ChannelProtocolError | ChannelDefect | "idle" | "stuck" | "memory" | "shutdown";

@@ -1,10 +1,10 @@
-import { Signal } from "@allium/kernel";
+import { type MemoryAccount, Signal } from "@allium/kernel";
 import { type Clock, Effect } from "effect";
 import { CellQueue } from "./cell-queue.ts";
 import type { ChannelActivity } from "./channel-activity.ts";
 import { CELL_LEN, TurnList } from "./outbox.ts";
 import type { Connection } from "./transport.ts";
-import { releaseWriteBuffer, takeWriteBuffer } from "./write-buffers.ts";
+import { releaseWriteBuffer, takeWriteBuffer, WRITE_BUFFER_BYTES } from "./write-buffers.ts";
 
 // What a channel writes, in this order:
 //
@@ -21,6 +21,8 @@ export interface ChannelWriterOptions {
   readonly clock: Clock.Clock;
   /** Cells that one circuit may send before the next one's turn. */
   readonly quantumCells: number;
+  /** Charged with the buffer that is being written, and with the cells that wait before all trains. */
+  readonly memory: MemoryAccount;
 }
 
 /**
@@ -35,6 +37,8 @@ export class ChannelWriter {
   private readonly answers = new CellQueue();
   private readonly controls = new CellQueue();
   private held: Buffer | undefined;
+  /** The place in line of what was written last. */
+  private heldSince = 0;
 
   constructor(options: ChannelWriterOptions) {
     this.options = options;
@@ -54,6 +58,7 @@ export class ChannelWriter {
   /** Queues a whole cell before all circuits' trains. */
   send(cell: Buffer, answer: boolean): void {
     (answer ? this.answers : this.controls).push(cell);
+    this.options.memory.adjust(cell.length);
     this.writable.notify();
   }
 
@@ -66,13 +71,12 @@ export class ChannelWriter {
     for (;;) {
       if (connection.pending === 0) {
         if (this.waiting) {
-          this.held ??= takeWriteBuffer();
-          this.write(this.held);
+          this.write(this.hold());
           continue;
         }
         if (this.held !== undefined) {
           releaseWriteBuffer(this.held);
-          this.held = undefined;
+          this.drop();
         }
       }
       yield* this.writable.wait;
@@ -93,7 +97,9 @@ export class ChannelWriter {
   /** Fills the buffer and gives it to the connection. */
   private write(held: Buffer): void {
     const { connection, activity, clock } = this.options;
-    const end = this.turns.compose(held, this.controls.drain(held, this.answers.drain(held, 0)));
+    const before = this.controls.drain(held, this.answers.drain(held, 0));
+    this.heldSince = this.options.memory.adjust(-before);
+    const end = this.turns.compose(held, before);
     // Circuits that were destroyed have their turn too, and nothing to send.
     if (end === 0) return;
     activity.counters.cellsOut += end / CELL_LEN;
@@ -106,6 +112,24 @@ export class ChannelWriter {
   private letGo(): void {
     // A buffer that the connection may still be reading from is left to the garbage collector.
     if (this.held !== undefined && this.options.connection.pending === 0) releaseWriteBuffer(this.held);
+    this.drop();
+  }
+
+  /** The place in line of the oldest bytes that were written and have not left; `undefined` if all have. */
+  oldest(): number | undefined {
+    return this.options.connection.pending > 0 ? this.heldSince : undefined;
+  }
+
+  private hold(): Buffer {
+    if (this.held === undefined) {
+      this.held = takeWriteBuffer();
+      this.options.memory.adjust(WRITE_BUFFER_BYTES);
+    }
+    return this.held;
+  }
+
+  private drop(): void {
+    if (this.held !== undefined) this.options.memory.adjust(-WRITE_BUFFER_BYTES);
     this.held = undefined;
   }
 }

@@ -8,7 +8,16 @@ import {
   encodeFixedCell,
   type PaddingNegotiate,
 } from "@allium/cell";
-import { type GroupCause, Reactor, ReactorGroup, Signal } from "@allium/kernel";
+import {
+  type GroupCause,
+  Memory,
+  type MemoryAccount,
+  type MemoryKind,
+  type MemoryQuota,
+  Reactor,
+  ReactorGroup,
+  Signal,
+} from "@allium/kernel";
 import { Cause, Clock, Effect, Exit, type Scope } from "effect";
 import { AttachedCircuit, type CircuitHost } from "./attached-circuit.ts";
 import { ChannelActivity, type ChannelCounters } from "./channel-activity.ts";
@@ -45,7 +54,7 @@ export interface ChannelOptions {
 /** A channel over a connection whose handshake is over. Nothing is read before `run`. */
 export const makeChannel = (options: ChannelOptions): Effect.Effect<Channel, never, Entropy> =>
   Effect.gen(function* () {
-    return new Channel(options, { entropy: yield* Entropy, clock: yield* Clock.Clock });
+    return new Channel(options, { entropy: yield* Entropy, clock: yield* Clock.Clock, quota: yield* Memory.Quota });
   });
 
 /** What a channel's reactors fail with. */
@@ -77,6 +86,7 @@ export class Channel {
   private readonly timers: ChannelTimers;
   /** Wakes the keeper when a deadline may have come nearer. */
   private readonly deadlinesChanged = Signal.make();
+  private readonly memory: MemoryAccount;
   private readonly writer: ChannelWriter;
   private readonly reader: ChannelReader;
   private readonly host: CircuitHost;
@@ -86,10 +96,10 @@ export class Channel {
 
   constructor(
     options: ChannelOptions,
-    services: { readonly entropy: Entropy["Service"]; readonly clock: Clock.Clock },
+    services: { readonly entropy: Entropy["Service"]; readonly clock: Clock.Clock; readonly quota: MemoryQuota },
   ) {
     const { connection, established, config } = options;
-    const { clock, entropy } = services;
+    const { clock, entropy, quota } = services;
     this.options = options;
     this.entropy = entropy;
     this.clock = clock;
@@ -111,11 +121,19 @@ export class Channel {
       idleTimeoutMillis: config.idleTimeoutMillis,
       paddingDeadline: (lastTransfer, usage) => this.padding.deadline(lastTransfer, usage),
     });
+    this.memory = quota.open(CHANNELS, {
+      oldest: () => this.writer.oldest(),
+      reclaim: () => {
+        this.close("memory");
+        this.memory.close();
+      },
+    });
     this.writer = new ChannelWriter({
       connection,
       activity: this.activity,
       clock,
       quantumCells: config.quantumCells ?? DEFAULT_QUANTUM_CELLS,
+      memory: this.memory,
     });
     this.reader = new ChannelReader({
       connection,
@@ -221,6 +239,7 @@ export class Channel {
     this.isClosed = true;
     if (typeof end === "string") this.writer.flush();
     this.options.connection.destroy();
+    this.memory.close();
     for (const circuit of [...this.circuits.values()]) {
       this.circuits.remove(circuit);
       circuit.end({ _tag: "ChannelClosed" });
@@ -325,6 +344,9 @@ const endOf = (cause: GroupCause<ChannelError, ChannelEnd>): ChannelEnd => {
 };
 
 const EMPTY = Buffer.alloc(0);
+
+/** Channels whose peers do not read may have a share of the memory, for their write buffers. */
+const CHANNELS: MemoryKind = { name: "channels", policy: "share" };
 
 /** `circ_max_cell_queue_size`. */
 const DEFAULT_INBOX_LIMIT_CELLS = 50_000;

@@ -1,5 +1,5 @@
 import { CELL_BODY_LEN } from "@allium/cell";
-import type { LinkCounters, LinkEnd, Signal } from "@allium/kernel";
+import type { LinkCounters, LinkEnd, MemoryAccount, Signal } from "@allium/kernel";
 import { slabBytes, type Train } from "./train.ts";
 
 /** Why nothing more comes from the peer for a circuit. */
@@ -21,6 +21,8 @@ interface Segment {
   readonly command: number;
   readonly slab: Buffer;
   readonly capacity: number;
+  /** The place in line of its first cell. */
+  readonly place: number;
   count: number;
 }
 
@@ -31,8 +33,11 @@ interface Segment {
  * circuit that stops reading pins no memory but its own.
  */
 export class CircuitInbox implements LinkEnd {
-  /** Bytes of payload that wait. Read by the memory account. */
+  /** Bytes of payload that wait. */
   bytes = 0;
+  private readonly memory: MemoryAccount | undefined;
+  /** Bytes of the slabs that wait, full or not: what is charged. */
+  private charged = 0;
   private readonly circId: number;
   private readonly onEnd: (() => void) | undefined;
   private items = 0;
@@ -45,16 +50,21 @@ export class CircuitInbox implements LinkEnd {
   private nextCapacity = 1;
   private end: InboxEnd | undefined = undefined;
 
-  /** @param options.onEnd told once when nothing more comes */
+  /**
+   * @param options.onEnd told once when nothing more comes
+   * @param options.memory charged with the slabs that wait
+   */
   constructor(options: {
     readonly circId: number;
     readonly signal: Signal;
     readonly limitBytes: number;
     readonly maxTrain: number;
     readonly onEnd?: (() => void) | undefined;
+    readonly memory?: MemoryAccount | undefined;
   }) {
     this.circId = options.circId;
     this.onEnd = options.onEnd;
+    this.memory = options.memory;
     this.signal = options.signal;
     this.limitBytes = options.limitBytes;
     this.maxTrain = options.maxTrain;
@@ -71,7 +81,8 @@ export class CircuitInbox implements LinkEnd {
     if (tail === undefined || tail.count === tail.capacity || tail.command !== command) {
       const capacity = this.capacityAfter(tail, command);
       this.items++;
-      tail = { command, slab: Buffer.allocUnsafe(slabBytes(capacity)), capacity, count: 0 };
+      const place = this.charge(slabBytes(capacity));
+      tail = { command, slab: Buffer.allocUnsafe(slabBytes(capacity)), capacity, place, count: 0 };
       this.segments.push(tail);
     }
     bytes.copy(tail.slab, slabBytes(tail.count), start, start + CELL_BODY_LEN);
@@ -129,6 +140,7 @@ export class CircuitInbox implements LinkEnd {
     }
     const { command, count, slab } = segment;
     this.bytes -= slabBytes(count);
+    this.charge(-slabBytes(segment.capacity));
     this.nextCapacity = Math.min(this.maxTrain, count === segment.capacity ? count * 2 : count);
     return { command, count, slab: count === segment.capacity ? slab : slab.subarray(0, slabBytes(count)) };
   }
@@ -144,6 +156,17 @@ export class CircuitInbox implements LinkEnd {
     this.head = 0;
     this.controls.length = 0;
     this.bytes = 0;
+    this.charge(-this.charged);
+  }
+
+  /** The place in line of the oldest cell that waits; `undefined` if none does. */
+  oldest(): number | undefined {
+    return this.segments[this.head]?.place;
+  }
+
+  private charge(bytes: number): number {
+    this.charged += bytes;
+    return this.memory?.adjust(bytes) ?? 0;
   }
 
   /** For the topology, where it is the link from the channel's reader to the circuit. */

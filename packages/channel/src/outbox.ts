@@ -1,7 +1,7 @@
 import { CELL_BODY_LEN, writeCellHeader } from "@allium/cell";
-import type { LinkCounters, LinkEnd, Signal } from "@allium/kernel";
+import { type LinkCounters, type LinkEnd, type MemoryAccount, QueueAge, type Signal } from "@allium/kernel";
 import { Effect } from "effect";
-import type { Train } from "./train.ts";
+import { slabBytes, type Train } from "./train.ts";
 
 /** Bytes of a fixed cell with a four-byte circuit ID (link protocol 4 and later). */
 export const CELL_LEN = 4 + 1 + CELL_BODY_LEN;
@@ -24,6 +24,10 @@ export class CircuitOutbox implements LinkEnd {
   private readonly turns: TurnList;
   private readonly limitCells: number;
   private readonly nanos: () => bigint;
+  private readonly memory: MemoryAccount | undefined;
+  /** Cells that have ever been pushed. */
+  private pushed = 0;
+  private readonly age = new QueueAge();
   private items = 0;
   private blocks = 0;
   private blockedNanos = 0;
@@ -33,19 +37,24 @@ export class CircuitOutbox implements LinkEnd {
   /** Cells it may still send in this turn. */
   credit = 0;
 
-  /** @param options.nanos nanoseconds of a monotonic clock */
+  /**
+   * @param options.nanos nanoseconds of a monotonic clock
+   * @param options.memory charged with what waits
+   */
   constructor(options: {
     readonly circId: number;
     readonly turns: TurnList;
     readonly limitCells: number;
     readonly room: Signal;
     readonly nanos: () => bigint;
+    readonly memory?: MemoryAccount | undefined;
   }) {
     this.circId = options.circId;
     this.turns = options.turns;
     this.limitCells = options.limitCells;
     this.room = options.room;
     this.nanos = options.nanos;
+    this.memory = options.memory;
   }
 
   /** Whether a train would be accepted without passing the bound. */
@@ -59,6 +68,10 @@ export class CircuitOutbox implements LinkEnd {
     this.trains.push(train);
     this.items++;
     this.cells += train.count;
+    this.pushed += train.count;
+    if (this.memory !== undefined) {
+      this.age.note(this.pushed - this.cells, this.pushed, this.memory.adjust(slabBytes(train.count)));
+    }
     this.turns.activate(this);
     return true;
   }
@@ -113,7 +126,13 @@ export class CircuitOutbox implements LinkEnd {
     this.trains.length = 0;
     this.head = 0;
     this.offset = 0;
+    this.memory?.adjust(-slabBytes(this.cells));
     this.cells = 0;
+  }
+
+  /** The place in line of the oldest cell that waits; `undefined` if none does. */
+  oldest(): number | undefined {
+    return this.age.oldest(this.pushed - this.cells);
   }
 
   /** Writes up to `most` cells to `out` at `at`; returns how many. */
@@ -145,6 +164,7 @@ export class CircuitOutbox implements LinkEnd {
     }
     const wasFull = this.cells >= this.limitCells;
     this.cells -= written;
+    this.memory?.adjust(-slabBytes(written));
     if (wasFull && this.cells < this.limitCells) this.room.notify();
     return written;
   }

@@ -2,7 +2,7 @@ import { MemoryAccount, type MemoryLedger } from "./memory-account.ts";
 import { Signal } from "./signal.ts";
 
 /** What becomes of the bytes of a kind when memory is short; see {@link MemoryQuota.reclaim}. */
-export type MemoryPolicy = "spare" | "share" | "queue" | "fixed";
+export type MemoryPolicy = "share" | "queue" | "fixed";
 
 /** Accounts of one kind are counted together. Made once, and known by identity. */
 export interface MemoryKind {
@@ -114,7 +114,6 @@ export class MemoryQuota {
    *
    * | policy | for | what goes |
    * | --- | --- | --- |
-   * | `spare` | what is kept only to save work | all of it |
    * | `share` | caches, and buffers of what many share | of a kind that has more than a fifth of the limit, the oldest, down to a tenth |
    * | `queue` | bytes that wait for somebody | the oldest, until the low-water mark is reached |
    * | `fixed` | what is only counted | nothing |
@@ -125,7 +124,6 @@ export class MemoryQuota {
     if (this.sum <= this.limit) return;
     const ledgers = [...this.kinds.values()];
     const of = (policy: MemoryPolicy) => ledgers.filter((ledger) => ledger.kind.policy === policy);
-    for (const ledger of of("spare")) yield* reclaimOldest([ledger], () => ledger.bytes);
     for (const ledger of of("share")) {
       if (ledger.bytes <= this.limit * SHARE_HIGH) continue;
       yield* reclaimOldest([ledger], () => ledger.bytes - this.limit * SHARE_LOW);

@@ -58,17 +58,6 @@ describe("MemoryQuota", () => {
     assert.strictEqual(quota.peak, 1001);
   });
 
-  it("lets go of spares first, whether or not that is enough", () => {
-    const quota = new MemoryQuota({ limit: 1000, lowWater: 0.9 });
-    cache(quota, kind("spare"), 100);
-    queue(quota, kind("queue"), 950);
-    queue(quota, kind("queue", "later"), 40);
-    assert.deepStrictEqual(drain(quota), [
-      ["spare", 100],
-      ["queue", 950],
-    ]);
-  });
-
   it("takes from a kind with more than its share before any queue, and leaves one within it", () => {
     const quota = new MemoryQuota({ limit: 1000 });
     queue(quota, kind("queue"), 600);
@@ -144,7 +133,7 @@ describe("MemoryQuota", () => {
     for (let seed = 0; seed < 100; seed++) {
       const random = new Random(seed);
       const quota = new MemoryQuota({ limit: 10_000 });
-      const kinds = (["spare", "share", "queue", "fixed"] as const).flatMap((policy) => [
+      const kinds = (["share", "queue", "fixed"] as const).flatMap((policy) => [
         kind(policy, `${policy} 1`),
         kind(policy, `${policy} 2`),
       ]);
