@@ -136,7 +136,7 @@ export const startRelay = (config: RelayConfig): Effect.Effect<RunningRelay, Rel
     const openers: Layer.Layer<StreamOpeners, RelayConfigError, Transport | Entropy | FileSystem.FileSystem> =
       layerExit({
         policy: () => policy,
-        ipv6: config.exit.ipv6,
+        ipv6: () => config.exit.ipv6,
         isNetworkAddress: networkAddresses(authorities, view.current),
         beginDirectory: ({ address }) => directoryServer.open(publicAddresses.permits(address, 443) ? { address } : {}),
       }).pipe(Layer.provide(resolverLayer(config)));

@@ -171,7 +171,7 @@ const make = Effect.fnUntraced(function* (config: RelayCircuitsConfig) {
       group,
       clock,
       entropy,
-      opener: openers.forCircuit({ fromClient: peer === undefined, address: remote.host }),
+      opener: openers.forCircuit({ address: remote.host, peer }),
       limits,
     };
     const handle: RelayCircuit = {

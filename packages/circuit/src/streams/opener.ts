@@ -1,5 +1,5 @@
 import type { Begin, Connected, End, Resolve, ResolvedAnswer } from "@allium/cell";
-import type { Connection } from "@allium/channel";
+import type { Connection, PeerIdentity } from "@allium/channel";
 import { Context, type Effect } from "effect";
 
 /** What an incoming stream leads to once it is open: the local end, and what the other side is told. */
@@ -22,10 +22,10 @@ export const refuseStream = (reason: number, resolved?: End["resolved"]): Stream
 
 /** What an opener knows of the circuit that asks. */
 export interface StreamOrigin {
-  /** The circuit's near channel comes straight from a client: an exit must not be the only hop. */
-  readonly fromClient: boolean;
   /** Whom the near channel comes from, as an IP address. */
   readonly address: string;
+  /** The relay that it comes from; `undefined` if it comes straight from a client: an exit must not be the only hop. */
+  readonly peer: PeerIdentity | undefined;
 }
 
 /**

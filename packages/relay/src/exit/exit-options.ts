@@ -16,7 +16,7 @@ export interface ExitOptions {
   /** Which destinations are permitted; `ExitPolicy.rejectAll` if the relay is no exit. */
   readonly policy: () => ExitPolicy;
   /** Whether IPv6 destinations are used at all. Without it names are not asked for IPv6 addresses. */
-  readonly ipv6: boolean;
+  readonly ipv6: () => boolean;
   /** Whether a client may use this relay as its only hop. @default false */
   readonly allowSingleHop?: boolean;
   /**
@@ -25,6 +25,13 @@ export interface ExitOptions {
    * (param-spec) is 1. Addresses are in canonical text, IPv4 ones never inside IPv6. @default false for all
    */
   readonly isNetworkAddress?: (address: IpAddress, port: number) => boolean;
+  /**
+   * Whether a circuit comes through a relay that the network knows: to one that does not, this relay is the only hop that
+   * follows the rules (param-spec, `refuseunknownexits`). @default true for all
+   */
+  readonly isKnownRelay?: (relay: NonNullable<StreamOrigin["peer"]>) => boolean;
+  /** Whether new streams are opened: not any more when the relay is about to end. @default always */
+  readonly accepting?: () => boolean;
   /** Answers BEGIN_DIR. @default refuses with NOTDIRECTORY */
   readonly beginDirectory?: (origin: StreamOrigin) => Effect.Effect<OpenedStream, StreamRefusal>;
   /** Bounds other than those of `limits.ts`. */

@@ -39,7 +39,8 @@ export interface OpenerParts {
 //
 // | BEGIN | END |
 // | --- | --- |
-// | straight from a client | TORPROTOCOL |
+// | the relay is about to end | HIBERNATING |
+// | straight from a client, or through a relay that the network does not know | TORPROTOCOL |
 // | takes IPv6 only, and this exit has none | EXITPOLICY |
 // | a name, and this relay is no exit; the name of a reverse look-up | RESOLVEFAILED |
 // | a name that does not resolve in a family that the client takes | RESOLVEFAILED |
@@ -94,7 +95,7 @@ export class ExitOpener implements StreamOpener {
     const { counters } = this.parts;
     return Effect.suspend(() => {
       counters.asked[kind]++;
-      return opening;
+      return this.parts.options.accepting?.() === false ? Effect.fail(refuseStream(EndReason.HIBERNATING)) : opening;
     }).pipe(
       Effect.tap(() => Effect.sync(() => counters[kind === "BEGIN" ? "opened" : "directoryOpened"]++)),
       Effect.tapError(({ end }) => Effect.sync(() => counters.refuse(end.reason))),
@@ -103,10 +104,8 @@ export class ExitOpener implements StreamOpener {
 
   private open({ destination, port, flags }: Begin): Effect.Effect<OpenedStream, StreamRefusal> {
     const { options, names } = this.parts;
-    if (this.origin.fromClient && options.allowSingleHop !== true) {
-      return Effect.fail(refuseStream(EndReason.TORPROTOCOL));
-    }
-    if (!options.ipv6 && (flags & BeginFlag.IPV4_NOT_OKAY) !== 0) {
+    if (this.isOnlyHop() && options.allowSingleHop !== true) return Effect.fail(refuseStream(EndReason.TORPROTOCOL));
+    if (!options.ipv6() && (flags & BeginFlag.IPV4_NOT_OKAY) !== 0) {
       return Effect.fail(refuseStream(EndReason.EXITPOLICY));
     }
     if (destination.family !== "name") return this.connect(destination, DEFAULT_DNS_TTL, port);
@@ -122,11 +121,17 @@ export class ExitOpener implements StreamOpener {
     });
   }
 
+  /** Whether nobody else on the circuit is known to be a relay. */
+  private isOnlyHop(): boolean {
+    const { peer } = this.origin;
+    return peer === undefined || this.parts.options.isKnownRelay?.(peer) === false;
+  }
+
   /** Connects to an address that was asked for, or that a name led to. */
   private connect(address: IpAddress, ttl: number, port: number): Effect.Effect<OpenedStream, StreamRefusal> {
     const { options, counters, transport } = this.parts;
     const target = unmapped(address);
-    const excluded = isNull(target) || (target.family === 6 && !options.ipv6);
+    const excluded = isNull(target) || (target.family === 6 && !options.ipv6());
     if (excluded || !options.policy().permits(target.address, port)) {
       return Effect.fail(refuseStream(EndReason.EXITPOLICY, { address, ttl }));
     }

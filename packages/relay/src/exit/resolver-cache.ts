@@ -47,7 +47,7 @@ export interface ResolverCacheBounds {
 /** @see makeResolverCache */
 export interface ResolverCacheOptions extends ResolverCacheBounds {
   /** Whether names are asked for IPv6 addresses too. */
-  readonly ipv6: boolean;
+  readonly ipv6: () => boolean;
 }
 
 /** A failure that says nothing about the name: it is not kept. */
@@ -158,9 +158,9 @@ export const makeResolverCache = (
           name,
           names,
           askingNames,
-          options.ipv6 ? 2 : 1,
-          options.ipv6 ? askBoth(name) : askIpv4(name),
-          { ipv4: BUSY, ipv6: options.ipv6 ? BUSY : undefined },
+          options.ipv6() ? 2 : 1,
+          options.ipv6() ? askBoth(name) : askIpv4(name),
+          { ipv4: BUSY, ipv6: options.ipv6() ? BUSY : undefined },
           ({ ipv4, ipv6 }) => Math.min(ipv4.ttl, ipv6?.ttl ?? ipv4.ttl),
         ),
       reverse: (address) =>

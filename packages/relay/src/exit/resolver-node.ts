@@ -53,9 +53,10 @@ const ask = <A>(query: string, start: (done: Done<A>) => void): Effect.Effect<A,
     });
   });
 
-const serviceOf = (resolver: dns.Resolver): Resolver["Service"] => ({
+const serviceOf = (current: () => dns.Resolver): Resolver["Service"] => ({
   resolve: (name, family) =>
     Effect.gen(function* () {
+      const resolver = current();
       const records = yield* ask<Array<dns.RecordWithTtl>>(name, (done) =>
         family === 4 ? resolver.resolve4(name, { ttl: true }, done) : resolver.resolve6(name, { ttl: true }, done),
       );
@@ -66,6 +67,7 @@ const serviceOf = (resolver: dns.Resolver): Resolver["Service"] => ({
   reverse: (address) =>
     Effect.gen(function* () {
       const query = reverseName(address);
+      const resolver = current();
       // Not `reverse`, which asks the hosts file first.
       const [name] = yield* ask<Array<string>>(query, (done) => resolver.resolvePtr(query, done));
       if (name === undefined || name === "") return yield* resolveError(query, dns.NODATA);
@@ -74,22 +76,55 @@ const serviceOf = (resolver: dns.Resolver): Resolver["Service"] => ({
     }),
 });
 
-const makeResolver = (options: NodeResolverOptions) =>
-  Effect.acquireRelease(
-    Effect.sync(() => {
-      const resolver = new dns.Resolver({
-        timeout: options.timeoutMillis ?? QUERY_TIMEOUT_MILLIS,
-        tries: options.attempts ?? QUERY_ATTEMPTS,
-      });
-      if (options.nameServers !== undefined) resolver.setServers(options.nameServers);
-      return resolver;
-    }),
-    (resolver) => Effect.sync(() => resolver.cancel()),
-  ).pipe(Effect.map(serviceOf));
+const channelOf = ({ timeoutMillis, attempts, nameServers }: NodeResolverOptions): dns.Resolver => {
+  const resolver = new dns.Resolver({
+    timeout: timeoutMillis ?? QUERY_TIMEOUT_MILLIS,
+    tries: attempts ?? QUERY_ATTEMPTS,
+  });
+  if (nameServers !== undefined) resolver.setServers(nameServers);
+  return resolver;
+};
+
+const makeResolver = (options: () => NodeResolverOptions) =>
+  Effect.gen(function* () {
+    const asText = (): string => JSON.stringify(options());
+    let text = asText();
+    let current = channelOf(options());
+    // Those who asked before a change still wait for their answers there.
+    let previous: dns.Resolver | undefined;
+    yield* Effect.addFinalizer(() =>
+      Effect.sync(() => {
+        previous?.cancel();
+        current.cancel();
+      }),
+    );
+    return serviceOf(() => {
+      const now = asText();
+      if (now !== text) {
+        text = now;
+        previous?.cancel();
+        previous = current;
+        current = channelOf(options());
+      }
+      return current;
+    });
+  });
 
 /** The live resolver: c-ares, which asks the name servers itself, without the platform's threads. */
-export const layer = (options: NodeResolverOptions = {}): Layer.Layer<Resolver> =>
+export const layer = (options: NodeResolverOptions = {}): Layer.Layer<Resolver> => layerChanging(() => options);
+
+/** {@link layer} with options that may change while it is in use; they are looked at for each question. */
+export const layerChanging = (options: () => NodeResolverOptions): Layer.Layer<Resolver> =>
   Layer.effect(Resolver, makeResolver(options));
+
+/** The name servers of a file in the format of resolv.conf(5). */
+export const readNameServers = Effect.fnUntraced(function* (path: string) {
+  const fs = yield* FileSystem.FileSystem;
+  const text = yield* fs.readFileString(path).pipe(Effect.mapError((cause) => new NameServersError({ path, cause })));
+  const nameServers = nameServersOf(text);
+  if (nameServers.length === 0) return yield* new NameServersError({ path });
+  return nameServers;
+});
 
 /** {@link layer} with the name servers of a file in the format of resolv.conf(5), which is read once. */
 export const layerResolvConf = (
@@ -98,13 +133,5 @@ export const layerResolvConf = (
 ): Layer.Layer<Resolver, NameServersError, FileSystem.FileSystem> =>
   Layer.effect(
     Resolver,
-    Effect.gen(function* () {
-      const fs = yield* FileSystem.FileSystem;
-      const text = yield* fs
-        .readFileString(path)
-        .pipe(Effect.mapError((cause) => new NameServersError({ path, cause })));
-      const nameServers = nameServersOf(text);
-      if (nameServers.length === 0) return yield* new NameServersError({ path });
-      return yield* makeResolver({ ...options, nameServers });
-    }),
+    Effect.flatMap(readNameServers(path), (nameServers) => makeResolver(() => ({ ...options, nameServers }))),
   );

@@ -10,6 +10,7 @@ import {
   begin,
   failingTransport,
   listen,
+  MIDDLE,
   ORIGIN,
   ORIGIN6,
   policyOf,
@@ -117,7 +118,7 @@ describe("what BEGIN is refused with", () => {
 
   it.effect("EXITPOLICY, for IPv6 at an exit without it", () =>
     Effect.gen(function* () {
-      const { names, opener } = yield* startExit({ ipv6: false });
+      const { names, opener } = yield* startExit({ ipv6: () => false });
       names.setAddresses("both.example", [ORIGIN, ORIGIN6]);
       const flags = BeginFlag.IPV6_OKAY | BeginFlag.IPV4_NOT_OKAY;
       assert.deepEqual(yield* refusal(opener.begin(begin(ORIGIN6, 80))), end(EndReason.EXITPOLICY, ORIGIN6, 1_800));
@@ -141,6 +142,19 @@ describe("what BEGIN is refused with", () => {
       const { network, fromClient } = yield* startExit();
       yield* listen(network, ORIGIN, 80);
       assert.deepEqual(yield* refusal(fromClient.begin(begin(ORIGIN, 80))), end(EndReason.TORPROTOCOL));
+    }),
+  );
+
+  it.effect("refuses circuits that come through a relay which the network does not know", () =>
+    Effect.gen(function* () {
+      let known = false;
+      const { network, opener } = yield* startExit({
+        isKnownRelay: ({ rsaId }) => known && rsaId.equals(MIDDLE.rsaId),
+      });
+      yield* listen(network, ORIGIN, 80);
+      assert.deepEqual(yield* refusal(opener.begin(begin(ORIGIN, 80))), end(EndReason.TORPROTOCOL));
+      known = true;
+      assert.strictEqual((yield* opener.begin(begin(ORIGIN, 80))).connection.remote.host, ORIGIN);
     }),
   );
 
@@ -258,6 +272,22 @@ describe("BEGIN_DIR", () => {
     }),
   );
 
+  it.effect("is refused with HIBERNATING when the relay is about to end, and BEGIN as well", () =>
+    Effect.gen(function* () {
+      let accepting = true;
+      const { network, opener, status } = yield* startExit({
+        accepting: () => accepting,
+        beginDirectory: () => Effect.die("asked"),
+      });
+      yield* listen(network, ORIGIN, 80);
+      yield* opener.begin(begin(ORIGIN, 80));
+      accepting = false;
+      assert.deepEqual(yield* refusal(opener.beginDirectory), end(EndReason.HIBERNATING));
+      assert.deepEqual(yield* refusal(opener.begin(begin(ORIGIN, 80))), end(EndReason.HIBERNATING));
+      assert.deepStrictEqual(status.counts().refused, new Map([[EndReason.HIBERNATING, 2]]));
+    }),
+  );
+
   it.effect("leads to the directory where there is one, also for a client's only hop", () =>
     Effect.gen(function* () {
       const [connection] = connectionPair();
@@ -270,7 +300,7 @@ describe("BEGIN_DIR", () => {
         },
       });
       assert.strictEqual(yield* fromClient.beginDirectory, opened);
-      assert.deepInclude(origins, { fromClient: true, address: ASKER });
+      assert.deepInclude(origins, { address: ASKER, peer: undefined });
       assert.strictEqual(status.counts().directoryOpened, 1);
     }),
   );

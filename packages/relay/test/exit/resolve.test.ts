@@ -29,7 +29,7 @@ describe("RESOLVE", () => {
   it.effect("answers with IPv6 alone if there is nothing else, and leaves it out at an exit without it", () =>
     Effect.gen(function* () {
       const withIpv6 = yield* startExit();
-      const without = yield* startExit({ ipv6: false });
+      const without = yield* startExit({ ipv6: () => false });
       for (const { names } of [withIpv6, without]) {
         names.setAddresses("six.example", [ORIGIN6]);
         names.setAddresses("both.example", [ORIGIN, ORIGIN6]);

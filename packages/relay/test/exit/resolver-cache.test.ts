@@ -9,7 +9,7 @@ import { ORIGIN, ORIGIN6 } from "./support/exit.ts";
 const start = (options: Partial<ResolverCacheOptions> = {}, seed = "cache") =>
   Effect.gen(function* () {
     const names = MemoryResolver.make();
-    const cache = yield* makeResolverCache({ ipv6: true, ...options }).pipe(
+    const cache = yield* makeResolverCache({ ipv6: () => true, ...options }).pipe(
       Effect.provide([names.layer, layerEntropySeeded(seed)]),
     );
     return { names, cache };
@@ -53,7 +53,7 @@ describe("ResolverCache", () => {
 
   it.effect("keeps failures too, also those that may pass", () =>
     Effect.gen(function* () {
-      const { names, cache } = yield* start({ ipv6: false });
+      const { names, cache } = yield* start({ ipv6: () => false });
       names.setFailure("broken.example", "transient");
       const failed = yield* cache.forward("broken.example");
       assert.strictEqual(failed.ipv4._tag === "Failed" && failed.ipv4.transient, true);
@@ -104,7 +104,7 @@ describe("ResolverCache", () => {
 
   it.effect("answers those who still wait when the first who asked has gone", () =>
     Effect.gen(function* () {
-      const { names, cache } = yield* start({ ipv6: false });
+      const { names, cache } = yield* start({ ipv6: () => false });
       names.setAddresses("example.com", [ORIGIN]);
       names.setLatency("1 second");
       const first = yield* Effect.forkChild(cache.forward("example.com"), { startImmediately: true });
@@ -117,7 +117,7 @@ describe("ResolverCache", () => {
 
   it.effect("gives a question up after half a minute, and asks again when that failure is forgotten", () =>
     Effect.gen(function* () {
-      const { names, cache } = yield* start({ ipv6: false });
+      const { names, cache } = yield* start({ ipv6: () => false });
       names.setSilent("silent.example");
       const asking = yield* Effect.forkChild(cache.forward("silent.example"));
       yield* TestClock.adjust("29 seconds");
@@ -155,7 +155,7 @@ describe("ResolverCache", () => {
 
   it.effect("keeps no more names than it may", () =>
     Effect.gen(function* () {
-      const { names, cache } = yield* start({ ipv6: false, maxCached: 3 });
+      const { names, cache } = yield* start({ ipv6: () => false, maxCached: 3 });
       for (let host = 0; host < 10; host++) yield* cache.forward(`${host}.example`);
       assert.strictEqual(cache.counts().cached, 3);
       yield* cache.forward("9.example");

@@ -1,6 +1,6 @@
 import { createSocket } from "node:dgram";
 import { assert, describe, it } from "@effect/vitest";
-import { Effect, FileSystem, Layer } from "effect";
+import { Effect, Fiber, FileSystem, Layer } from "effect";
 import { NameServer } from "../../../../test/network/name-server.ts";
 import { NodeResolver, type ResolveError, Resolver } from "../../src/exit/index.ts";
 
@@ -24,7 +24,7 @@ const start = Effect.gen(function* () {
       local: true,
     }),
   );
-  return { server, resolver };
+  return { server, resolver, port };
 });
 
 /** Asks for example.com with the name servers that a file has; `undefined`: there is no file. */
@@ -44,6 +44,23 @@ const failure = (asking: Effect.Effect<unknown, ResolveError>) =>
   Effect.map(Effect.flip(asking), ({ transient, code }) => ({ transient, code }));
 
 describe("NodeResolver", () => {
+  it.live("asks elsewhere once its options say so, and still hears those whom it asked before", () =>
+    Effect.gen(function* () {
+      const [one, other] = [yield* start, yield* start];
+      one.server.set("example.com", [{ type: "A", value: "192.0.2.1", ttl: 600 }]);
+      other.server.set("example.com", [{ type: "A", value: "192.0.2.2", ttl: 600 }]);
+      let asked = one.port;
+      yield* Effect.gen(function* () {
+        const resolver = yield* Resolver;
+        const first = yield* Effect.forkChild(resolver.resolve("example.com", 4), { startImmediately: true });
+        asked = other.port;
+        const [second] = (yield* resolver.resolve("example.com", 4)).addresses;
+        assert.strictEqual(second.address, "192.0.2.2");
+        assert.strictEqual((yield* Fiber.join(first)).addresses[0].address, "192.0.2.1");
+      }).pipe(Effect.provide(NodeResolver.layerChanging(() => ({ nameServers: [`127.0.0.1:${asked}`] }))));
+    }),
+  );
+
   it.live("finds the addresses of a name, with the shortest of their times to live", () =>
     Effect.gen(function* () {
       const { server, resolver } = yield* start;

@@ -1,5 +1,12 @@
 import { type Begin, type End, parseDestination, type Resolve } from "@allium/cell";
-import { layerEntropySeeded, MemoryNetwork, Transport, TransportError, type TransportErrorKind } from "@allium/channel";
+import {
+  layerEntropySeeded,
+  MemoryNetwork,
+  type PeerIdentity,
+  Transport,
+  TransportError,
+  type TransportErrorKind,
+} from "@allium/channel";
 import { type OpenedStream, type StreamOpener, StreamOpeners, type StreamRefusal } from "@allium/circuit";
 import { ExitPolicy } from "@allium/netdoc";
 import { Effect, Layer, type Scope } from "effect";
@@ -11,6 +18,9 @@ export const ORIGIN = "203.0.113.5";
 /** Who is behind the near channel. */
 export const ASKER = "192.0.2.9";
 export const ORIGIN6 = "2001:db8::5";
+
+/** The relay before the exit. */
+export const MIDDLE: PeerIdentity = { rsaId: Buffer.alloc(20, 1), ed25519Id: Buffer.alloc(32, 2) };
 
 /** An exit policy as the operator writes it, private networks refused. */
 export const policyOf = (...rules: ReadonlyArray<string>): ExitPolicy =>
@@ -51,7 +61,7 @@ export const startExit = (
     const names = MemoryResolver.make();
     const policy = policyOf("accept *:*");
     const context = yield* Layer.build(
-      layerExit({ policy: () => policy, ipv6: true, ...options }).pipe(
+      layerExit({ policy: () => policy, ipv6: () => true, ...options }).pipe(
         Layer.provide([transport ?? network.host(EXIT), names.layer, layerEntropySeeded("exit")]),
       ),
     );
@@ -60,8 +70,8 @@ export const startExit = (
       return {
         network,
         names,
-        opener: openers.forCircuit({ fromClient: false, address: ASKER }),
-        fromClient: openers.forCircuit({ fromClient: true, address: ASKER }),
+        opener: openers.forCircuit({ address: ASKER, peer: MIDDLE }),
+        fromClient: openers.forCircuit({ address: ASKER, peer: undefined }),
         status: yield* ExitStatus,
       };
     }).pipe(Effect.provide(context));
