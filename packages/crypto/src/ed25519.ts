@@ -14,10 +14,7 @@ export interface Ed25519Signer {
   sign(message: Uint8Array): Buffer;
 }
 
-/**
- * An Ed25519 key pair on the platform's implementation (RFC 8032). The seed is what a key store keeps; the expanded form
- * that `tor` writes to its files is not needed here.
- */
+/** An Ed25519 key pair on the platform's implementation (RFC 8032), made from a seed. */
 export class Ed25519KeyPair implements Ed25519Signer {
   /** The public key, 32 bytes. */
   readonly publicKey: Buffer;
@@ -45,7 +42,7 @@ export class Ed25519KeyPair implements Ed25519Signer {
     return sign(null, message, this.#key);
   }
 
-  /** The secret seed, for a key store. */
+  /** The secret seed. */
   seed(): Buffer {
     return this.#key.export({ format: "raw-private" });
   }

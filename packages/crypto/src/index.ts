@@ -3,6 +3,7 @@ export * from "./cert-types.ts";
 export { ClientCrypto } from "./client-crypto.ts";
 export * from "./ed25519.ts";
 export * from "./ed25519-cert.ts";
+export { Ed25519ExpandedKey, ed25519ExpandedLength } from "./ed25519-expanded.ts";
 export * from "./errors.ts";
 export * from "./generate.ts";
 export * from "./handshake/fast.ts";

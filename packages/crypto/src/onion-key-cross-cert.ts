@@ -4,6 +4,7 @@ import { equalBytes } from "./bytes.ts";
 import { CertType } from "./cert-types.ts";
 import type { Ed25519Signer } from "./ed25519.ts";
 import { type Ed25519Certificate, signEd25519Certificate, verifyEd25519Certificate } from "./ed25519-cert.ts";
+import { clampScalar, littleEndian, signExpanded } from "./ed25519-expanded.ts";
 import { CertificateError, KeyError } from "./errors.ts";
 import { type X25519KeyPair, x25519KeyLength } from "./x25519.ts";
 
@@ -15,38 +16,20 @@ const derivation = Buffer.from("Derive high part of ed25519 key from curve25519 
 /** The sign of the x-coordinate of an onion key's Ed25519 form, which a Curve25519 key does not have: the Bit of dir-spec. */
 export type OnionKeySign = 0 | 1;
 
-const littleEndian = (bytes: Uint8Array): bigint => BigInt(`0x${Buffer.from(bytes).reverse().toString("hex") || "0"}`);
-
-const sha512 = (...parts: ReadonlyArray<Uint8Array>): Buffer => hash("sha512", Buffer.concat(parts), "buffer");
-
-const clamp = (secret: Uint8Array): Buffer => {
-  const out = Buffer.from(secret);
-  out[0] = out[0]! & 248;
-  out[31] = (out[31]! & 127) | 64;
-  return out;
-};
-
 /**
  * An onion key in its Ed25519 form (proposal 228): the same scalar, with a nonce key derived from it. Only for
  * cross-certificates: the platform cannot sign with a bare scalar, and this arithmetic is neither fast nor constant in time,
  * so it must never sign what somebody else chose.
  */
 export const onionKeyAsEd25519 = (onionKey: X25519KeyPair): Ed25519Signer & { readonly signBit: OnionKeySign } => {
-  const secret = clamp(onionKey.secret());
-  const nonceKey = sha512(secret, derivation).subarray(0, 32);
+  const secret = clampScalar(onionKey.secret());
+  const nonceKey = hash("sha512", Buffer.concat([secret, derivation]), "buffer").subarray(0, 32);
   const scalar = scalars.create(littleEndian(secret));
   const publicKey = Buffer.from(Point.BASE.multiply(scalar).toBytes());
   return {
     publicKey,
     signBit: publicKey[31]! >> 7 === 0 ? 0 : 1,
-    // RFC 8032, section 5.1.6, from step 2 on.
-    sign: (message) => {
-      const nonce = scalars.create(littleEndian(sha512(nonceKey, message)));
-      const commitment = Buffer.from(Point.BASE.multiply(nonce).toBytes());
-      const challenge = scalars.create(littleEndian(sha512(commitment, publicKey, message)));
-      const response = scalars.add(nonce, scalars.mul(challenge, scalar));
-      return Buffer.concat([commitment, scalars.toBytes(response)]);
-    },
+    sign: (message) => signExpanded(scalar, nonceKey, publicKey, message),
   };
 };
 

@@ -1,6 +1,9 @@
 import { createPublicKey, generateKeyPairSync } from "node:crypto";
+import { inspect } from "node:util";
 import { assert, describe, it } from "@effect/vitest";
+import { Random } from "../../../test/support/fuzz.ts";
 import {
+  Ed25519ExpandedKey,
   Ed25519KeyPair,
   ed25519Verify,
   equalBytes,
@@ -54,6 +57,50 @@ describe("Ed25519", () => {
     assert.strictEqual(pair.sign(hex(message)).toString("hex"), signature);
     assert.isTrue(ed25519Verify(hex(publicKey), hex(message), hex(signature)));
     assert.strictEqual(pair.seed().toString("hex"), seed);
+    const expanded = Ed25519ExpandedKey.fromSeed(hex(seed));
+    assert.strictEqual(expanded.publicKey.toString("hex"), publicKey);
+    assert.strictEqual(expanded.sign(hex(message)).toString("hex"), signature);
+  });
+
+  it("signs with the expanded form of a key as the platform does with its seed", () => {
+    const random = new Random(1);
+    for (let draw = 0; draw < 30; draw++) {
+      const [seed, message] = [random.bytes(32), random.bytes(draw)];
+      const pair = Ed25519KeyPair.fromSeed(seed);
+      const expanded = Ed25519ExpandedKey.fromExpanded(Ed25519ExpandedKey.fromSeed(seed).expanded());
+      assert.deepStrictEqual(expanded.publicKey, pair.publicKey);
+      assert.deepStrictEqual(expanded.sign(message), pair.sign(message));
+    }
+  });
+
+  it("refuses an expanded key of another length, and one that no seed expands to", () => {
+    const good = Ed25519ExpandedKey.fromSeed(Buffer.alloc(32, 7)).expanded();
+    const short = thrown(KeyError, () => Ed25519ExpandedKey.fromExpanded(good.subarray(1)));
+    assert.deepInclude(short, { key: "ed25519", problem: "bad-length" });
+    for (const [byte, bit] of [
+      [0, 1],
+      [31, 64],
+      [31, 128],
+    ] as const) {
+      const bad = Buffer.from(good);
+      bad[byte] = bad[byte]! ^ bit;
+      assert.deepInclude(
+        thrown(KeyError, () => Ed25519ExpandedKey.fromExpanded(bad)),
+        { key: "ed25519", problem: "bad-encoding" },
+      );
+    }
+    assert.strictEqual(thrown(KeyError, () => Ed25519ExpandedKey.fromSeed(good)).problem, "bad-length");
+  });
+
+  it("shows nothing of an expanded key when it is printed, and hands out a copy", () => {
+    const key = Ed25519ExpandedKey.fromSeed(Buffer.alloc(32, 7));
+    const secret = key.expanded();
+    const printed = inspect(key, { depth: 10, showHidden: true, maxArrayLength: null }) + JSON.stringify(key);
+    assert.notInclude(printed, secret.subarray(0, 8).toString("hex"));
+    assert.notInclude(printed, [...secret.subarray(0, 8)].join(","));
+    const signature = key.sign(Buffer.from("message"));
+    secret.fill(0);
+    assert.deepStrictEqual(key.sign(Buffer.from("message")), signature);
   });
 
   it("does not verify another message, key or signature, nor bytes that are none", () => {
