@@ -16,9 +16,10 @@ import {
   makeChannel,
 } from "@allium/channel";
 import { relayCrypto, splitKeyMaterial } from "@allium/crypto";
-import { ReactorGroup, Signal } from "@allium/kernel";
+import { MemoryQuota, ReactorGroup, Signal } from "@allium/kernel";
 import { Clock, Effect } from "effect";
 import {
+  CIRCUITS,
   type CircuitError,
   type CircuitStop,
   congestionParams,
@@ -167,6 +168,7 @@ const measure = (what: "middle" | "exit", maxTrain: number, total: number) =>
       clock,
       entropy,
       limits: { ...DEFAULT_CIRCUIT_LIMITS, maxTrain },
+      memory: new MemoryQuota().open(CIRCUITS),
       opener: {
         begin: () =>
           Effect.succeed({ connection: origin, connected: { _tag: "CONNECTED" as const, resolved: undefined } }),

@@ -9,10 +9,11 @@ import {
 } from "@allium/cell";
 import { type ChannelCircuit, ChannelLost, type ChannelManager, slabBytes, type Train } from "@allium/channel";
 import { relayCrypto, splitKeyMaterial } from "@allium/crypto";
-import { ReactorGroup, Signal } from "@allium/kernel";
+import { MemoryQuota, ReactorGroup, Signal } from "@allium/kernel";
 import { Cause, Clock, Effect, Exit } from "effect";
 import type { FuzzTarget, Random } from "../../../test/support/fuzz.ts";
 import {
+  CIRCUITS,
   type CircuitError,
   CircuitProtocolError,
   type CircuitStop,
@@ -111,6 +112,7 @@ const fuzzHandler = (random: Random): void => {
           linger: () => {},
         },
         limits: DEFAULT_CIRCUIT_LIMITS,
+        memory: new MemoryQuota().open(CIRCUITS),
       },
       crypto: crypto.inbound,
       flow: makeHopFlow(congestionParams(() => undefined, "exit").fixedWindow),

@@ -10,9 +10,11 @@ import {
   writeRelayMessage,
 } from "@allium/cell";
 import { type Connection, slabBytes, TransportError } from "@allium/channel";
+import { MemoryQuota } from "@allium/kernel";
 import { Effect } from "effect";
 import type { FuzzTarget, Random } from "../../../test/support/fuzz.ts";
 import {
+  CIRCUITS,
   CircuitProtocolError,
   congestionParams,
   FlowError,
@@ -140,6 +142,8 @@ const fuzzTable = (random: Random): void => {
   });
   const streamBufferBytes = 2_000 + random.below(20_000);
   const maxStreams = 1 + random.below(6);
+  const quota = new MemoryQuota();
+  const memory = quota.open(CIRCUITS);
   const table = new StreamTable({
     hop: 0,
     flow,
@@ -160,6 +164,7 @@ const fuzzTable = (random: Random): void => {
     maxStreams,
     streamBufferBytes,
     hopBufferBytes: 3 * streamBufferBytes,
+    memory,
     firstStreamId: 1 + random.below(0xffff),
     padding: (bytes, start, end) => bytes.fill(0xaa, start, end),
     below: (limit) => random.below(limit),
@@ -196,6 +201,9 @@ const fuzzTable = (random: Random): void => {
   const collect = () => {
     table.settle();
     const batch = table.collect();
+    // Whatever has happened: now the account is what waits, and something old is there if anything is.
+    assert.equal(memory.bytes, table.heldBytes);
+    assert.equal(table.oldest() !== undefined, table.heldBytes > 0);
     for (let index = 0; index < (batch?.count ?? 0); index++) {
       reader.reset(batch?.slab as Buffer, index);
       assert.ok(reader.next());
@@ -264,10 +272,13 @@ const fuzzTable = (random: Random): void => {
     assert.ok(table.bufferedBytes <= maxStreams * (streamBufferBytes + 8 * 498));
     assert.ok(flow.budget.packaged >= flow.budget.sealed);
   }
-  table.closeAll(5);
+  if (random.oneIn(3)) table.dropAll(11);
+  else table.closeAll(5);
   assert.equal(table.size, 0);
   assert.equal(table.bufferedBytes, 0);
   assert.equal(table.heldBytes, 0);
+  assert.equal(memory.bytes, 0);
+  assert.equal(table.oldest(), undefined);
   assert.ok(answered <= requests);
   for (const one of applications) assert.ok(one.released || one.status === "closed", "a connection was forgotten");
 };

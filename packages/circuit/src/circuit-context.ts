@@ -1,5 +1,5 @@
 import type { Entropy } from "@allium/channel";
-import type { ReactorGroup } from "@allium/kernel";
+import type { MemoryAccount, MemoryKind, ReactorGroup } from "@allium/kernel";
 import type { Clock } from "effect";
 import type { CircuitError, CircuitStop } from "./errors.ts";
 import type { StreamOpener } from "./streams/opener.ts";
@@ -14,6 +14,8 @@ export interface CircuitContext {
   /** Opens what incoming streams ask for. */
   readonly opener: StreamOpener;
   readonly limits: CircuitLimits;
+  /** The circuit's account of memory: all of its buffers charge it. */
+  readonly memory: MemoryAccount;
 }
 
 /** Bounds of one circuit. Each buffer has an owner and a policy: see docs/buffers.md. */
@@ -27,6 +29,9 @@ export interface CircuitLimits {
   /** Bytes that may wait in all application buffers of a hop before the circuit's input is no longer read. @default 16 MiB */
   readonly hopBufferBytes: number;
 }
+
+/** What circuits charge: bytes that wait for their channels, for applications, and from them. */
+export const CIRCUITS: MemoryKind = { name: "circuits", policy: "queue" };
 
 export const DEFAULT_CIRCUIT_LIMITS: CircuitLimits = {
   maxTrain: 32,

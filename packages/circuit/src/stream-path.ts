@@ -13,6 +13,10 @@ export interface StreamPath {
   readonly room: Signal;
   /** Bytes that wait for applications, or came from them and wait for the window. For the memory account; walks over the streams. */
   readonly heldBytes: () => number;
+  /** The place in line of the oldest of these bytes; `undefined` if there are none. Walks over the streams. */
+  readonly oldest: () => number | undefined;
+  /** Ends all streams at once, with all that waits on them: memory has run out. */
+  readonly drop: () => void;
 }
 
 /** Which kind of stream path a hop has. `direct` and `conflux` are final. */

@@ -3,11 +3,11 @@ import {
   type ChannelError,
   type ChannelManager,
   type ChannelTarget,
+  type CircuitSignals,
   type Endpoint,
   LinkHandshakeError,
 } from "@allium/channel";
 import { equalBytes } from "@allium/crypto";
-import type { Signal } from "@allium/kernel";
 import { Effect } from "effect";
 import { CircuitProtocolError, ExtendFailed } from "../errors.ts";
 import type { FarSide } from "../far-side.ts";
@@ -79,7 +79,7 @@ export const extend = (
   far: FarSide,
   message: Extend2,
   target: ChannelTarget,
-  signals: { readonly inbound: Signal; readonly room: Signal; readonly onEnd: () => void },
+  signals: CircuitSignals,
 ): Effect.Effect<void, ExtendFailed> =>
   Effect.gen(function* () {
     const channel = yield* channels.get(target);

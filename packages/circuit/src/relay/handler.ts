@@ -5,9 +5,9 @@ import {
   type RelayMessageView,
   readForwardMessage,
 } from "@allium/cell";
-import { type ChannelCircuit, type ChannelManager, slabBytes } from "@allium/channel";
+import { type ChannelCircuit, type ChannelManager, type CircuitSignals, slabBytes } from "@allium/channel";
 import type { RelayInbound } from "@allium/crypto";
-import type { LinkWriter, ReactorError, Signal } from "@allium/kernel";
+import type { LinkWriter, ReactorError } from "@allium/kernel";
 import { Effect } from "effect";
 import type { CircuitContext } from "../circuit-context.ts";
 import { type CircuitError, CircuitProtocolError, toProtocolError } from "../errors.ts";
@@ -32,7 +32,7 @@ export interface RelayHandlerOptions {
   readonly policy: ExtendPolicy;
   readonly previous: PreviousHop;
   /** Woken by what the far channel brings, and by room on it. */
-  readonly farSignals: { readonly inbound: Signal; readonly room: Signal; readonly onEnd: () => void };
+  readonly farSignals: CircuitSignals;
 }
 
 // What a relay does with a message of the circuit:

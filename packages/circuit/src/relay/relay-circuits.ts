@@ -1,9 +1,16 @@
 import { CELL_BODY_LEN, CellError, DestroyReason, HandshakeType } from "@allium/cell";
 import { type ChannelCircuit, ChannelManager, type CreateRequest, Entropy } from "@allium/channel";
 import { HandshakeError, type HandshakeServerKeys, relayCrypto } from "@allium/crypto";
-import { type ReactorGroup as Group, type GroupCause, ReactorGroup, Signal } from "@allium/kernel";
+import {
+  type ReactorGroup as Group,
+  type GroupCause,
+  Memory,
+  type MemoryAccount,
+  ReactorGroup,
+  Signal,
+} from "@allium/kernel";
 import { Clock, Context, Effect, Layer, Scope } from "effect";
-import { type CircuitContext, type CircuitLimits, DEFAULT_CIRCUIT_LIMITS } from "../circuit-context.ts";
+import { CIRCUITS, type CircuitContext, type CircuitLimits, DEFAULT_CIRCUIT_LIMITS } from "../circuit-context.ts";
 import type { CongestionParams, CongestionView } from "../congestion/index.ts";
 import { makeEgress } from "../egress.ts";
 import { type CircuitError, type CircuitStop, errorOfEnd, meaningOf } from "../errors.ts";
@@ -101,6 +108,7 @@ const make = Effect.fnUntraced(function* (config: RelayCircuitsConfig) {
   const openers = yield* StreamOpeners;
   const entropy = yield* Entropy;
   const clock = yield* Clock.Clock;
+  const quota = yield* Memory.Quota;
   const scope = yield* Effect.scope;
   const context = yield* Effect.context<never>();
   const runFork = Effect.runForkWith(context);
@@ -159,7 +167,18 @@ const make = Effect.fnUntraced(function* (config: RelayCircuitsConfig) {
       });
       runFork(Effect.forkIn(Effect.andThen(Effect.sleep(FORCED_TEARDOWN_DELAY), force), group.scope));
     };
-    const near = request.accept({ inbound: signals.ingress, room: signals.nearRoom, onEnd: onEnd("near") });
+    const memory: MemoryAccount = quota.open(CIRCUITS, {
+      oldest: () => oldestOf(handle),
+      reclaim: () => {
+        // At once, and not only when the reactors have ended: the bytes are wanted now.
+        for (const path of paths.all) path?.drop();
+        near.destroy(DestroyReason.RESOURCELIMIT);
+        far.close(DestroyReason.RESOURCELIMIT);
+        memory.close();
+        group.stopUnsafe("memory");
+      },
+    });
+    const near = request.accept({ inbound: signals.ingress, room: signals.nearRoom, onEnd: onEnd("near"), memory });
     near.sendCell(answered.command, answered.payload);
     const crypto = relayCrypto(answered.keys);
     const flow = makeHopFlow(answered.agreed);
@@ -173,6 +192,7 @@ const make = Effect.fnUntraced(function* (config: RelayCircuitsConfig) {
       entropy,
       opener: openers.forCircuit({ address: remote.host, peer }),
       limits,
+      memory,
     };
     const handle: RelayCircuit = {
       id,
@@ -199,6 +219,7 @@ const make = Effect.fnUntraced(function* (config: RelayCircuitsConfig) {
         const { destroyReason } = meaningOf(cause);
         near.destroy(destroyReason);
         far.close(destroyReason);
+        memory.close();
         open.delete(handle);
         counters.ended++;
         config.onEnd?.(handle, { cause });
@@ -216,7 +237,7 @@ const make = Effect.fnUntraced(function* (config: RelayCircuitsConfig) {
       streams,
       policy: config.extendPolicy(),
       previous: request.channel.peer,
-      farSignals: { inbound: signals.egress, room: signals.farRoom, onEnd: onEnd("far") },
+      farSignals: { inbound: signals.egress, room: signals.farRoom, onEnd: onEnd("far"), memory },
     });
     const ingress = makeIngress({
       near,
@@ -244,6 +265,20 @@ const make = Effect.fnUntraced(function* (config: RelayCircuitsConfig) {
   yield* channels.acceptCircuits(accept);
   return RelayCircuits.of({ circuits: () => [...open], counters });
 });
+
+/** The place in line of the oldest bytes that wait in a circuit; `undefined` if none do. Walks over its streams. */
+const oldestOf = ({ near, far, paths }: RelayCircuit): number | undefined => {
+  let oldest: number | undefined;
+  const see = (place: number | undefined): void => {
+    if (place !== undefined && (oldest === undefined || place < oldest)) oldest = place;
+  };
+  for (const side of [near, far.circuit]) {
+    see(side?.inbox.oldest());
+    see(side?.outbox.oldest());
+  }
+  for (const path of paths.all) see(path?.oldest());
+  return oldest;
+};
 
 /** Accepts circuits on all channels, as a relay does. */
 export const layer = (

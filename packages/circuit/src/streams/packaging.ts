@@ -132,6 +132,7 @@ export class Packaging {
   }
 
   private afterTurn(stream: Stream, now: Micros): void {
+    this.map.watch(stream);
     if (stream.sendable === 0) this.reap(stream);
     else if (stream.flow.send.room(now) > 0) this.makeReady(stream);
     else this.throttled.add(stream);

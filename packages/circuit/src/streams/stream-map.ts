@@ -73,14 +73,16 @@ export class StreamMap {
     this.full.delete(stream);
     this.held -= stream.counted;
     stream.counted = 0;
+    if (this.options.memory !== undefined) stream.discharge(this.options.memory);
   }
 
-  /** Counts what waits for a stream's application now. */
+  /** Counts what waits for a stream's application now, and from it. */
   watch(stream: Stream): void {
     if (stream.state === "ended") return;
     const { buffered } = stream;
     this.held += buffered - stream.counted;
     stream.counted = buffered;
+    if (this.options.memory !== undefined) stream.charge(this.options.memory);
     if (buffered > this.options.streamBufferBytes) this.full.add(stream);
     else this.full.delete(stream);
   }
@@ -145,16 +147,22 @@ export class StreamMap {
 
   /** The circuit ends: what came for the applications is handed over, their connections are closed. */
   closeAll(reason: number): void {
-    for (const stream of this.streams.values()) {
-      stream.state = "ended";
+    this.endAll(reason, (stream) => this.letGo(stream));
+  }
+
+  /** The circuit is ended for its memory: connections are closed at once, with all that waits. */
+  dropAll(reason: number): void {
+    this.endAll(reason, (stream) => stream.connection?.destroy());
+  }
+
+  private endAll(reason: number, leave: (stream: Stream) => void): void {
+    for (const stream of [...this.streams.values()]) {
+      this.remove(stream);
       stream.cancel?.();
-      this.letGo(stream);
+      leave(stream);
       stream.requester?.onEnd({ _tag: "END", reason, resolved: undefined });
     }
-    this.streams.clear();
-    this.full.clear();
     this.replies.length = 0;
-    this.held = 0;
   }
 }
 

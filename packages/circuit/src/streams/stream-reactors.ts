@@ -1,4 +1,4 @@
-import { relayCellV0 } from "@allium/cell";
+import { EndReason, relayCellV0 } from "@allium/cell";
 import { type GroupClosed, type Link, type LinkReader, type LinkWriter, Reactor, Signal } from "@allium/kernel";
 import { Duration, Effect, Exit, Layer, type Scope } from "effect";
 import type { CircuitContext } from "../circuit-context.ts";
@@ -145,6 +145,7 @@ const makeParts = (
       maxStreams: limits.maxStreams,
       streamBufferBytes: limits.streamBufferBytes,
       hopBufferBytes: limits.hopBufferBytes,
+      memory: circuit.memory,
       firstStreamId: 1 + circuit.entropy.below(0xffff),
       padding: random.fill,
       below: random.below,
@@ -172,6 +173,8 @@ const pathOf = (parts: Parts): DirectStreamPath => ({
   outlet: parts.outlet.reader,
   room: parts.collector,
   heldBytes: () => parts.table.heldBytes,
+  oldest: () => parts.table.oldest(),
+  drop: () => parts.table.dropAll(EndReason.RESOURCELIMIT),
   table: parts.table,
 });
 

@@ -1,4 +1,5 @@
 import type { PaddingSource, RelayCellFormat } from "@allium/cell";
+import type { MemoryAccount } from "@allium/kernel";
 import type { Effect } from "effect";
 import type { Micros } from "../congestion/index.ts";
 import type { FlowParams, StreamRole } from "../flow/index.ts";
@@ -20,6 +21,8 @@ export interface StreamTableOptions {
   readonly streamBufferBytes: number;
   /** Bytes that may wait for all applications of the hop before no more is delivered. */
   readonly hopBufferBytes: number;
+  /** Charged with what waits for the streams' connections, and from them. @default it is not counted */
+  readonly memory?: MemoryAccount;
   /** The first ID that a client gives a stream. */
   readonly firstStreamId: number;
   /** Fills up cells that are not full. */

@@ -50,6 +50,13 @@ export class StreamTable {
     return sum;
   }
 
+  /** The place in line of the oldest bytes that wait here; `undefined` if none do. Walks over the streams. */
+  oldest(): number | undefined {
+    let oldest = Number.POSITIVE_INFINITY;
+    for (const stream of this.map.values()) oldest = Math.min(oldest, stream.oldest());
+    return oldest === Number.POSITIVE_INFINITY ? undefined : oldest;
+  }
+
   /** Messages dropped because their stream is not there (any more). */
   get strayMessages(): number {
     return this.map.strayMessages;
@@ -134,6 +141,16 @@ export class StreamTable {
   /** The circuit ends: what came for the applications is handed over, their connections are closed. */
   closeAll(reason: number): void {
     this.map.closeAll(reason);
+    this.clear();
+  }
+
+  /** The circuit is ended for its memory: connections are closed at once, with all that waits. */
+  dropAll(reason: number): void {
+    this.map.dropAll(reason);
+    this.clear();
+  }
+
+  private clear(): void {
     this.packaging.clear();
     this.dirty = [];
   }

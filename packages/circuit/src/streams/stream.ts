@@ -1,5 +1,6 @@
 import type { Connected, End, Resolved } from "@allium/cell";
 import type { Connection } from "@allium/channel";
+import { type MemoryAccount, QueueAge } from "@allium/kernel";
 import type { StreamFlow } from "../flow/index.ts";
 
 /** Whoever asked for a stream (a client's application) learns of its fate here. */
@@ -32,8 +33,15 @@ export class Stream {
   dirty = false;
   /** In the list of streams that may have bytes to package. */
   ready = false;
-  /** How much of what waits for the application is in the table's account. */
+  /** How much of what waits for the application is in the table's count. */
   counted = 0;
+  /** What waits in either direction, as the account of memory knows it. */
+  private charged = 0;
+  /** Bytes that have ever come for the application, and that have ever been packaged. */
+  private received = 0;
+  private packaged = 0;
+  private readonly receivedAge = new QueueAge();
+  private readonly sendableAge = new QueueAge();
   /** What was read from the connection and not packaged yet. */
   private chunk: Buffer | undefined = undefined;
   /** Where the unpackaged rest of the chunk begins. */
@@ -76,6 +84,30 @@ export class Stream {
     return rest + (this.connection?.readable ?? 0);
   }
 
+  /** Brings the account up to date with what waits here in either direction. */
+  charge(memory: MemoryAccount): void {
+    const { buffered, sendable, received, packaged } = this;
+    const place = memory.adjust(buffered + sendable - this.charged);
+    this.charged = buffered + sendable;
+    this.receivedAge.note(received - buffered, received, place);
+    this.sendableAge.note(packaged, packaged + sendable, place);
+  }
+
+  /** Takes the stream's bytes off the account. */
+  discharge(memory: MemoryAccount): void {
+    memory.adjust(-this.charged);
+    this.charged = 0;
+  }
+
+  /** The place in line of the oldest bytes that wait here; infinite if none do. */
+  oldest(): number {
+    const { buffered, sendable, received, packaged } = this;
+    return Math.min(
+      (buffered > 0 ? this.receivedAge.oldest(received - buffered) : undefined) ?? Number.POSITIVE_INFINITY,
+      (sendable > 0 ? this.sendableAge.oldest(packaged) : undefined) ?? Number.POSITIVE_INFINITY,
+    );
+  }
+
   /** Copies bytes of a DATA cell out of its slab. `cellsLeft` is how many cells the train has from this one on. */
   gather(bytes: Buffer, start: number, end: number, cellsLeft: number): void {
     const length = end - start;
@@ -83,6 +115,7 @@ export class Stream {
     this.gathered ??= Buffer.allocUnsafe(Math.max(length, cellsLeft * length));
     bytes.copy(this.gathered, this.gatheredBytes, start, end);
     this.gatheredBytes += length;
+    this.received += length;
   }
 
   /** Hands what was gathered to the application, in one write. */
@@ -128,6 +161,7 @@ export class Stream {
 
   /** Bytes of the present chunk up to `offset` were packaged. */
   advance(offset: number): void {
+    this.packaged += offset - this.offset;
     if (offset === this.chunk?.length) this.chunk = undefined;
     else this.offset = offset;
   }

@@ -27,11 +27,12 @@ import {
   tor1,
   X25519KeyPair,
 } from "@allium/crypto";
-import { ReactorGroup, Signal } from "@allium/kernel";
+import { MemoryQuota, ReactorGroup, Signal } from "@allium/kernel";
 import { Clock, Deferred, Effect, Scope } from "effect";
 import {
   type AgreedParams,
   agreeAsInitiator,
+  CIRCUITS,
   type CircuitContext,
   type CircuitError,
   CircuitProtocolError,
@@ -117,6 +118,7 @@ export const createClientCircuit = (channel: Channel, guard: TestIdentity, optio
         linger: (connection) => connection.end(),
       },
       limits: { ...DEFAULT_CIRCUIT_LIMITS, maxTrain: options.maxTrain ?? DEFAULT_CIRCUIT_LIMITS.maxTrain },
+      memory: new MemoryQuota().open(CIRCUITS),
     };
 
     const link = group.link<EgressCommand>("ingress → egress");

@@ -132,6 +132,7 @@ export const assertNothingLeft = (lab: Lab, lingering = 0): void => {
   for (const relay of lab.relays) {
     assert.deepStrictEqual(relay.circuits.circuits(), []);
     for (const channel of relay.channels.channels()) assert.strictEqual(channel.circuitCount, 0);
+    assert.strictEqual(relay.memory.used, 0);
   }
   assert.strictEqual(lab.channel.circuitCount, 0);
   const groups = lab.registry.snapshot().groups.map((group) => group.name);

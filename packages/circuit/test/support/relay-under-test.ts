@@ -20,6 +20,7 @@ import {
   signEd25519Certificate,
   X25519KeyPair,
 } from "@allium/crypto";
+import { Memory, MemoryQuota } from "@allium/kernel";
 import { Context, Effect, Layer } from "effect";
 import {
   type CircuitLimits,
@@ -89,6 +90,8 @@ export interface TestRelayOptions {
   readonly onEnd?: RelayCircuitsConfig["onEnd"];
   readonly maxTrain?: number;
   readonly inboxLimitBytes?: number;
+  /** Bytes that may wait in each relay, before the circuits that hold the oldest are ended. */
+  readonly memoryLimit?: number;
   readonly addressAllowed?: (host: string) => boolean;
 }
 
@@ -97,6 +100,7 @@ export interface TestRelay {
   readonly identity: TestIdentity;
   readonly channels: ChannelManager["Service"];
   readonly circuits: RelayCircuits["Service"];
+  readonly memory: MemoryQuota;
 }
 
 const PORT = 9001;
@@ -139,8 +143,10 @@ export const startRelay = (
       Layer.provide(network.host(identity.host)),
       Layer.provide(layerEntropySeeded(`relay ${identity.host}`)),
     );
-    const context = yield* Layer.build(Layer.fresh(circuits));
+    const memory = new MemoryQuota(options.memoryLimit === undefined ? {} : { limit: options.memoryLimit });
+    yield* Effect.forkScoped(Memory.keepWithin(memory, () => {}));
+    const context = yield* Layer.build(Layer.fresh(circuits)).pipe(Effect.provideService(Memory.Quota, memory));
     const channels = Context.get(context, Manager);
     yield* channels.listen(endpointOf(identity));
-    return { identity, channels, circuits: Context.get(context, RelayCircuits) } satisfies TestRelay;
+    return { identity, channels, circuits: Context.get(context, RelayCircuits), memory } satisfies TestRelay;
   });
