@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { Resolver } from "node:dns";
+import { MemoryQuota } from "@allium/kernel";
 import type { FuzzTarget, Random } from "../../../test/support/fuzz.ts";
 import { AnswerTable } from "../src/exit/answer-table.ts";
 import { LingerTable } from "../src/exit/linger-table.ts";
@@ -28,7 +29,8 @@ const resolvConf = (random: Random): void => {
 /** The table answers as a list of all that was ever set would, and forgets only what it may. */
 const answerTable = (random: Random): void => {
   const capacity = 1 + random.below(5);
-  const table = new AnswerTable<number>(capacity);
+  const quota = new MemoryQuota();
+  const table = new AnswerTable<number>(capacity, quota);
   const model: Array<{ readonly name: string; readonly value: number; readonly expires: number }> = [];
   let now = 0;
   for (let step = 0; step < 60; step++) {
@@ -50,6 +52,7 @@ const answerTable = (random: Random): void => {
       else assert.equal(value, expected.value);
     }
     assert.ok(table.size <= capacity);
+    assert.equal(quota.used > 0, table.size > 0);
   }
 };
 
@@ -58,11 +61,12 @@ const lingerTable = (random: Random): void => {
   const maxConnections = 1 + random.below(6);
   const maxBytes = 1 + random.below(3_000);
   let now = 0;
-  const table = new LingerTable({ maxConnections, maxBytes }, () => now);
+  const quota = new MemoryQuota({ limit: 2_000 });
+  const table = new LingerTable({ maxConnections, maxBytes }, () => now, quota);
   const added: Array<{ readonly connection: FakeConnection; readonly at: number }> = [];
   for (let step = 0; step < 80; step++) {
     const some = added.length > 0 ? random.pick(added).connection : undefined;
-    switch (random.below(6)) {
+    switch (random.below(7)) {
       case 0: {
         const connection = new FakeConnection(random.pick([0, 0, 1, 500, 5_000]));
         table.add(connection);
@@ -81,6 +85,10 @@ const lingerTable = (random: Random): void => {
       case 4:
         if (some?.status !== "closed") some?.become("closed");
         break;
+      case 5:
+        for (const _ of quota.reclaim());
+        assert.ok(quota.used <= quota.limit);
+        break;
       default:
         now += random.below(4_000);
         table.expire();
@@ -90,6 +98,9 @@ const lingerTable = (random: Random): void => {
     assert.ok(living.length <= maxConnections);
     const bytes = living.reduce((sum, { connection }) => sum + connection.pending, 0);
     assert.ok(bytes <= maxBytes || living.filter(({ connection }) => connection.pending > 0).length === 1);
+    // What was pending is charged until all of it has left.
+    assert.ok(quota.used >= bytes);
+    if (bytes === 0) assert.equal(quota.used, 0);
     for (const { connection, at } of living) {
       assert.ok(connection.finSent);
       // Flushing, closing, and a step of the clock.
@@ -100,6 +111,7 @@ const lingerTable = (random: Random): void => {
   table.expire();
   for (const { connection } of added) assert.ok(connection.destroyed);
   assert.equal(table.size, 0);
+  assert.equal(quota.used, 0);
 };
 
 export const targets: ReadonlyArray<FuzzTarget> = [

@@ -1,4 +1,5 @@
 import type { Connection } from "@allium/channel";
+import type { MemoryAccount, MemoryKind, MemoryQuota } from "@allium/kernel";
 import {
   LINGER_CLOSE_MILLIS,
   LINGER_DISCARD_BYTES,
@@ -21,6 +22,8 @@ interface Entry {
   readonly connection: Connection;
   /** Bytes that were pending when it came; none come after, so this is a bound. */
   readonly bytes: number;
+  /** Charged with them until they have left. */
+  readonly memory: MemoryAccount;
   deadline: number;
   discarded: number;
   /** It is being looked at: what that changes is seen there and then. */
@@ -38,16 +41,19 @@ export class LingerTable {
   private readonly endless = new Set<Entry>();
   private readonly bounds: Required<LingerBounds>;
   private readonly now: () => number;
+  private readonly quota: MemoryQuota;
   private bytes = 0;
   /** Connections that were destroyed with bytes pending. */
   cut = 0;
 
-  constructor(bounds: LingerBounds, now: () => number) {
+  /** @param quota where what is pending is charged; when memory is short, the oldest are destroyed */
+  constructor(bounds: LingerBounds, now: () => number, quota: MemoryQuota) {
     this.bounds = {
       maxConnections: bounds.maxConnections ?? MAX_LINGERING,
       maxBytes: bounds.maxBytes ?? MAX_LINGERING_BYTES,
     };
     this.now = now;
+    this.quota = quota;
   }
 
   /** Connections that linger. */
@@ -57,9 +63,12 @@ export class LingerTable {
 
   /** Takes a connection over. What lingers for too much already is destroyed first. */
   add(connection: Connection): void {
+    let place = 0;
+    const memory = this.quota.open(LINGERING, { oldest: () => place, reclaim: () => this.destroy(entry) });
     const entry: Entry = {
       connection,
       bytes: connection.pending,
+      memory,
       deadline: this.now() + LINGER_FLUSH_MILLIS,
       discarded: 0,
       looking: false,
@@ -67,6 +76,7 @@ export class LingerTable {
     this.makeRoom(entry.bytes);
     this.flushing.add(entry);
     this.bytes += entry.bytes;
+    place = memory.adjust(entry.bytes);
     connection.onChange(() => this.look(entry));
     connection.end();
     this.look(entry);
@@ -116,6 +126,7 @@ export class LingerTable {
     if (connection.pending > 0) return;
     if (this.flushing.delete(entry)) {
       this.bytes -= entry.bytes;
+      entry.memory.close();
       entry.deadline = this.now() + LINGER_CLOSE_MILLIS;
       this.closing.add(entry);
     }
@@ -136,6 +147,7 @@ export class LingerTable {
   private destroy(entry: Entry): void {
     if (this.flushing.delete(entry)) {
       this.bytes -= entry.bytes;
+      entry.memory.close();
       if (entry.connection.pending > 0) this.cut++;
     } else {
       this.closing.delete(entry);
@@ -144,3 +156,6 @@ export class LingerTable {
     entry.connection.destroy();
   }
 }
+
+/** What is pending on connections whose stream has ended. */
+const LINGERING: MemoryKind = { name: "lingering", policy: "queue" };

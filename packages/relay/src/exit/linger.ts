@@ -1,5 +1,5 @@
 import type { Connection } from "@allium/channel";
-import { Signal } from "@allium/kernel";
+import { Memory, Signal } from "@allium/kernel";
 import { Clock, Effect, type Scope } from "effect";
 import { LINGER_TICK } from "./limits.ts";
 import { type LingerBounds, LingerTable } from "./linger-table.ts";
@@ -21,7 +21,8 @@ export interface Lingerers {
 export const makeLingerers = (bounds: LingerBounds = {}): Effect.Effect<Lingerers, never, Scope.Scope> =>
   Effect.gen(function* () {
     const clock = yield* Clock.Clock;
-    const table = new LingerTable(bounds, () => Number(clock.monotonicTimeNanosUnsafe() / 1_000_000n));
+    const now = () => Number(clock.monotonicTimeNanosUnsafe() / 1_000_000n);
+    const table = new LingerTable(bounds, now, yield* Memory.Quota);
     const wake = Signal.make();
     let open = true;
     yield* Effect.addFinalizer(() =>

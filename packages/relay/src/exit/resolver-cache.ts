@@ -1,5 +1,6 @@
 import { type IpAddress, reverseName } from "@allium/cell";
 import { Entropy } from "@allium/channel";
+import { Memory } from "@allium/kernel";
 import { Clock, Deferred, Effect, Exit, type Scope } from "effect";
 import { AnswerTable } from "./answer-table.ts";
 import type { FamilyAnswer, NameAnswer } from "./choose-address.ts";
@@ -62,10 +63,11 @@ export const makeResolverCache = (
     const entropy = yield* Entropy;
     const scope = yield* Effect.scope;
     const clock = yield* Clock.Clock;
+    const quota = yield* Memory.Quota;
     const maxQueries = options.maxQueries ?? MAX_QUERIES;
     const maxCached = options.maxCached ?? MAX_CACHED_NAMES;
-    const names = new AnswerTable<NameAnswer>(maxCached);
-    const hosts = new AnswerTable<ReverseAnswer>(maxCached);
+    const names = new AnswerTable<NameAnswer>(maxCached, quota);
+    const hosts = new AnswerTable<ReverseAnswer>(maxCached, quota);
     const askingNames = new Map<string, Deferred.Deferred<NameAnswer>>();
     const askingHosts = new Map<string, Deferred.Deferred<ReverseAnswer>>();
     const failures = new Map<string, number>();
@@ -75,6 +77,8 @@ export const makeResolverCache = (
     yield* Effect.addFinalizer(() =>
       Effect.sync(() => {
         open = false;
+        names.close();
+        hosts.close();
       }),
     );
 
