@@ -15,6 +15,7 @@ const exitCodeOf = (error: RelayError): ExitCode => {
     case "KeyMissingError":
     case "KeyPermissionsError":
     case "IncompleteIdentityError":
+    case "SigningKeyError":
       return ExitCode.Keys;
     default:
       return ExitCode.Failure;

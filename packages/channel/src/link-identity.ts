@@ -5,6 +5,7 @@ import {
   certificateDigest,
   certificatePem,
   Ed25519KeyPair,
+  type Ed25519Signer,
   ed25519KeyLength,
   makeTlsCertificates,
   type RsaKeyPair,
@@ -49,7 +50,7 @@ export interface LinkIdentityKeys {
   /** The Ed25519 identity, 32 bytes; its secret half is not needed. */
   readonly ed25519Id: Buffer;
   /** The medium-term signing key and the certificate by which the identity vouches for it (type 4). */
-  readonly signingKey: Ed25519KeyPair;
+  readonly signingKey: Ed25519Signer;
   readonly signingKeyCert: Buffer;
   /** Milliseconds since the epoch at which that certificate ends. */
   readonly signingKeyExpiresAt: number;

@@ -1,49 +1,48 @@
-import { Ed25519KeyPair, X25519KeyPair } from "@allium/crypto";
+import { Ed25519ExpandedKey, X25519KeyPair } from "@allium/crypto";
 import { Redacted } from "effect";
 import type { FuzzTarget, Random } from "../../../test/support/fuzz.ts";
 import { KeyFileError } from "../src/index.ts";
 import {
-  readEd25519Identity,
-  readOnionKeys,
+  type KeyBytes,
+  readEd25519Secret,
+  readMasterPublic,
+  readOnionKey,
   readRsaKey,
-  readSigningKey,
-  writeEd25519Identity,
-  writeOnionKeys,
+  readSigningCertificate,
+  writeEd25519Secret,
+  writeMasterPublic,
+  writeOnionKey,
 } from "../src/keys/key-files.ts";
+import { writeTagged } from "../src/keys/tagged-file.ts";
 
-const readers: ReadonlyArray<(text: Redacted.Redacted<string>) => unknown> = [
-  (text) => readEd25519Identity("file", text),
-  (text) => readOnionKeys("file", text),
-  (text) => readSigningKey("file", text, Buffer.alloc(32)),
-  (text) => readRsaKey("file", text),
+const readers: ReadonlyArray<(file: KeyBytes) => unknown> = [
+  (file) => readEd25519Secret("file", file, "type0"),
+  (file) => readEd25519Secret("file", file, "type4"),
+  (file) => readMasterPublic("file", file),
+  (file) => readSigningCertificate("file", file),
+  (file) => readOnionKey("file", file),
+  (file) => readRsaKey("file", file),
 ];
 
-const onionKey = (random: Random) => ({
-  key: X25519KeyPair.fromSecret(random.bytes(32)),
-  createdAt: random.uint32() * 1_000,
-});
+const writers: ReadonlyArray<(random: Random) => KeyBytes> = [
+  (random) => writeEd25519Secret(Ed25519ExpandedKey.fromSeed(random.bytes(32)), "type4"),
+  (random) => writeMasterPublic(random.bytes(32)),
+  (random) => writeOnionKey(X25519KeyPair.fromSecret(random.bytes(32))),
+  (random) => Redacted.make(writeTagged("ed25519v1-cert", "type4", random.bytes(random.below(200)))),
+];
 
 /** A file that is right, or nearly. */
-const keyFile = (random: Random): string => {
-  const text = Redacted.value(
-    random.oneIn(2)
-      ? writeEd25519Identity(Ed25519KeyPair.fromSeed(random.bytes(32)))
-      : writeOnionKeys({
-          current: onionKey(random),
-          previous: random.oneIn(2) ? onionKey(random) : undefined,
-        }),
-  );
-  return random.mutate(Buffer.from(text)).toString("utf8");
-};
+const keyFile = (random: Random): Buffer =>
+  random.mutate(Redacted.value((writers[random.below(writers.length)] as (typeof writers)[number])(random)));
 
 export const targets: ReadonlyArray<FuzzTarget> = [
   {
     name: "relay: key files",
     run: (random) => {
-      const text = Redacted.make(keyFile(random));
+      const file = Redacted.make(Buffer.from(keyFile(random)));
       for (const read of readers) {
         try {
-          read(text);
+          read(file);
         } catch (error) {
           if (!(error instanceof KeyFileError)) throw error;
         }

@@ -35,32 +35,52 @@ export class KeyPermissionsError extends Data.TaggedError("KeyPermissionsError")
 
 /** What is wrong with the content of a key file; see {@link KeyFileError}. */
 export type KeyFileProblem =
-  /** Its first line is not that of a key file of ours. */
+  /** It does not begin as such a file does. */
   | "not-a-key-file"
-  /** It is a key file, of another version or for another kind of key. */
+  /** It is a key file, of another kind of key. */
   | "wrong-kind"
-  /** A line is not one that this kind of file has, or has no value. */
-  | "bad-line"
-  /** A line that must be there once is missing, or there more than once. */
-  | "missing-field"
-  /** A value is no base64, no date, or not of the right length. */
-  | "bad-value"
+  /** It is too short or too long. */
+  | "bad-length"
   /** The key itself cannot be used. */
   | "bad-key"
-  /** It does not belong to the other key files beside it. */
+  /** The certificate cannot be parsed, or is not signed by the identity that it names. */
+  | "bad-certificate"
+  /** It does not belong to the other key files beside it, or its parts not together. */
   | "mismatch";
 
 /** A key file that is damaged, or from elsewhere. The message never holds what the file holds. */
 export class KeyFileError extends Data.TaggedError("KeyFileError")<{
   readonly path: string;
   readonly problem: KeyFileProblem;
-  /** The line at fault, from one, if it is one line's. */
-  readonly line: number | undefined;
   readonly detail: string;
 }> {
   readonly fault: FaultKind = "configuration";
   override get message(): string {
-    return `${this.path}${this.line === undefined ? "" : `:${this.line}`}: ${this.detail} (${this.problem})`;
+    return `${this.path}: ${this.detail} (${this.problem})`;
+  }
+}
+
+/**
+ * The signing key is missing, or its certificate has ended, and the identity that could certify a new one is not here: it is kept
+ * offline, or lost.
+ */
+export class SigningKeyError extends Data.TaggedError("SigningKeyError")<{
+  readonly problem: "missing" | "expired";
+  /** The file that is missing, or the certificate that has ended. */
+  readonly path: string;
+  /** Where the secret half of the identity would be. */
+  readonly master: string;
+  /** Whether it is there, but encrypted. */
+  readonly encrypted: boolean;
+}> {
+  readonly fault: FaultKind = "configuration";
+  override get message(): string {
+    const { problem, path, master, encrypted } = this;
+    return (
+      `${path} ${problem === "missing" ? "is missing" : "has expired"}, and a new signing key needs the identity, but ` +
+      `${master} is not here${encrypted ? " (only its encrypted form, which `tor --keygen` can use)" : ""}. Where it is, run ` +
+      "`allium-relay keygen --new-signing-key`, and copy ed25519_signing_secret_key and ed25519_signing_cert here"
+    );
   }
 }
 
@@ -104,6 +124,7 @@ export class KeyStorageError extends Data.TaggedError("KeyStorageError")<{
 export type KeyStoreError =
   | KeyPermissionsError
   | KeyFileError
+  | SigningKeyError
   | IncompleteIdentityError
   | KeyMissingError
   | KeyStorageError;

@@ -1,6 +1,6 @@
 export * from "./errors.ts";
 export type { KeyDirectoryOptions } from "./key-directory.ts";
-export { keyFileNames } from "./key-files.ts";
+export { encryptedMasterName, keyFileNames } from "./key-files.ts";
 export {
   KeyStore,
   layer as layerKeyStore,
@@ -8,5 +8,6 @@ export {
   type RsaKeySource,
   readIdentity,
 } from "./key-store.ts";
+export { type NewSigningKeyOptions, newSigningKey } from "./new-signing-key.ts";
 export * from "./relay-keys.ts";
 export * from "./timeouts.ts";

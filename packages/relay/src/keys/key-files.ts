@@ -1,7 +1,8 @@
 import {
   CertificateError,
   CertType,
-  Ed25519KeyPair,
+  Ed25519ExpandedKey,
+  ed25519ExpandedLength,
   ed25519KeyLength,
   KeyError,
   parseEd25519Certificate,
@@ -15,139 +16,145 @@ import {
 } from "@allium/crypto";
 import { Redacted } from "effect";
 import { KeyFileError, type KeyFileProblem } from "./errors.ts";
-import { formatKeyFile, type KeyFields, parseKeyFile } from "./key-file.ts";
-import type { OnionKey, SigningKey } from "./relay-keys.ts";
+import type { SigningKey } from "./relay-keys.ts";
+import { readTagged, writeTagged } from "./tagged-file.ts";
 
-/** Names of the files below `keys`. */
+/** What a key file holds, or shall hold. */
+export type KeyBytes = Redacted.Redacted<Buffer>;
+
+/** Names of the files below `keys`. They, and what is in them, are `tor`'s: a relay can be moved from one to the other and back. */
 export const keyFileNames = {
-  /** The RSA identity: PEM (PKCS#1), the same file as `tor`'s. */
+  /** The RSA identity: PEM (PKCS#1). */
   rsaIdentity: "secret_id_key",
-  /** The Ed25519 identity: its seed. */
-  ed25519Identity: "ed25519_identity",
-  /** The medium-term signing key, and its certificate. */
-  signing: "ed25519_signing",
-  /** The onion key for ntor, and the one before it. */
-  onion: "ntor_onion",
-  /** The onion key for TAP: PEM (PKCS#1), the same file as `tor`'s. */
+  /** The Ed25519 identity. It may be kept elsewhere: the relay needs it for new signing keys alone. */
+  masterSecret: "ed25519_master_id_secret_key",
+  /** Its public half. */
+  masterPublic: "ed25519_master_id_public_key",
+  /** The medium-term signing key. */
+  signingSecret: "ed25519_signing_secret_key",
+  /** What the identity says about it. */
+  signingCertificate: "ed25519_signing_cert",
+  /** The onion key for ntor. The time of its last change is when it was made. */
+  onion: "secret_onion_key_ntor",
+  /** The one before it, as long as clients may still use it. */
+  previousOnion: "secret_onion_key_ntor.old",
+  /** The onion key for TAP: PEM (PKCS#1). */
   tapOnion: "secret_onion_key",
+  /** The one before it. */
+  previousTapOnion: "secret_onion_key.old",
 } as const;
 
-/** The current onion key and the one before it. */
-export interface OnionKeys {
-  readonly current: OnionKey;
-  readonly previous: OnionKey | undefined;
-}
+/** The identity as `tor --keygen` keeps it if it was given a passphrase. Only `tor` can read it. */
+export const encryptedMasterName = "ed25519_master_id_secret_key_encrypted";
 
-const fail = (path: string, problem: KeyFileProblem, detail: string) =>
-  new KeyFileError({ path, problem, line: undefined, detail });
+const fail = (path: string, problem: KeyFileProblem, detail: string) => new KeyFileError({ path, problem, detail });
+
+/** Turns what is wrong with key material into what is wrong with its file. */
+const asFileError = <A>(path: string, read: () => A): A => {
+  try {
+    return read();
+  } catch (error) {
+    if (error instanceof KeyError) throw fail(path, "bad-key", `the key cannot be used: ${error.problem}`);
+    throw error;
+  }
+};
 
 /**
  * Reads an RSA key of 1024 bits.
  *
  * @throws KeyFileError if it is none
  */
-export const readRsaKey = (path: string, text: Redacted.Redacted<string>): RsaKeyPair => {
-  let pair: RsaKeyPair;
-  try {
-    pair = rsaKeyPairFromPem(Redacted.value(text));
-  } catch (error) {
-    if (error instanceof KeyError) throw fail(path, "bad-key", `this is no RSA private key in PEM: ${error.problem}`);
-    throw error;
-  }
+export const readRsaKey = (path: string, file: KeyBytes): RsaKeyPair => {
+  const pair = asFileError(path, () => rsaKeyPairFromPem(Redacted.value(file).toString("latin1")));
   if (pair.publicKey.bits !== rsaIdentityBits)
     throw fail(path, "bad-key", `the key has ${pair.publicKey.bits} bits instead of ${rsaIdentityBits}`);
   return pair;
 };
 
 /** The PEM text of an RSA key. */
-export const writeRsaKey = (pair: RsaKeyPair): Redacted.Redacted<string> => Redacted.make(rsaKeyPairToPem(pair));
+export const writeRsaKey = (pair: RsaKeyPair): KeyBytes => Redacted.make(Buffer.from(rsaKeyPairToPem(pair), "latin1"));
 
-const parse = (
-  path: string,
-  text: Redacted.Redacted<string>,
-  kind: Parameters<typeof parseKeyFile>[2],
-  names: ReadonlyArray<string>,
-): KeyFields => parseKeyFile(path, Redacted.value(text), kind, names);
+/** The tag that `tor` gives a key, from the certificate type that it has a part in: none for an identity, 4 for a signing key. */
+type Ed25519Tag = "type0" | "type4";
 
 /**
- * Reads the Ed25519 identity.
+ * Reads an Ed25519 secret key.
+ *
+ * @throws KeyFileError if the file is damaged, or holds another kind of key
+ */
+export const readEd25519Secret = (path: string, file: KeyBytes, tag: Ed25519Tag): Ed25519ExpandedKey =>
+  asFileError(path, () =>
+    Ed25519ExpandedKey.fromExpanded(
+      readTagged(path, Redacted.value(file), "ed25519v1-secret", tag, ed25519ExpandedLength),
+    ),
+  );
+
+/** The file of an Ed25519 secret key. */
+export const writeEd25519Secret = (key: Ed25519ExpandedKey, tag: Ed25519Tag): KeyBytes =>
+  Redacted.make(writeTagged("ed25519v1-secret", tag, key.expanded()));
+
+/**
+ * Reads the public Ed25519 identity, 32 bytes.
  *
  * @throws KeyFileError if the file is damaged
  */
-export const readEd25519Identity = (path: string, text: Redacted.Redacted<string>): Ed25519KeyPair =>
-  Ed25519KeyPair.fromSeed(parse(path, text, "ed25519-identity", ["seed"]).bytes("seed", ed25519KeyLength));
+export const readMasterPublic = (path: string, file: KeyBytes): Buffer =>
+  readTagged(path, Redacted.value(file), "ed25519v1-public", "type0", ed25519KeyLength);
 
-/** The file of the Ed25519 identity. */
-export const writeEd25519Identity = (identity: Ed25519KeyPair): Redacted.Redacted<string> =>
-  Redacted.make(formatKeyFile("ed25519-identity", [["seed", identity.seed()]]));
+/** The file of the public Ed25519 identity. */
+export const writeMasterPublic = (identity: Uint8Array): KeyBytes =>
+  Redacted.make(writeTagged("ed25519v1-public", "type0", identity));
+
+/** A signing certificate as it is on disk: well signed, but by whom is for the caller to say. */
+export interface StoredCertificate {
+  readonly encoded: Buffer;
+  /** The identity that it names, and that has signed it; 32 bytes. */
+  readonly identity: Buffer;
+  /** The signing key that it is for, 32 bytes. */
+  readonly signingKey: Buffer;
+  /** Milliseconds since the epoch. An expired certificate is no error here. */
+  readonly expiresAt: number;
+}
 
 /**
- * Reads the signing key. An expired certificate is no error: the caller makes a new one.
+ * Reads the certificate of the signing key.
  *
- * @param identity the public Ed25519 identity that must have signed the certificate
- * @throws KeyFileError if the file is damaged, or belongs to another identity
+ * @throws KeyFileError if it is damaged
  */
-export const readSigningKey = (path: string, text: Redacted.Redacted<string>, identity: Uint8Array): SigningKey => {
-  const fields = parse(path, text, "ed25519-signing", ["seed", "certificate"]);
-  const key = Ed25519KeyPair.fromSeed(fields.bytes("seed", ed25519KeyLength));
-  const certificate = fields.bytes("certificate");
+export const readSigningCertificate = (path: string, file: KeyBytes): StoredCertificate => {
+  const encoded = readTagged(path, Redacted.value(file), "ed25519v1-cert", "type4");
   try {
-    const parsed = parseEd25519Certificate(certificate);
-    verifyEd25519Certificate(parsed, {
+    const parsed = parseEd25519Certificate(encoded);
+    const identity = verifyEd25519Certificate(parsed, {
       certType: CertType.IdentityVerifiesSigning,
-      signedBy: identity,
       now: parsed.expiresAt,
     });
-    if (!parsed.certifiedKey.equals(key.publicKey))
-      throw fail(path, "mismatch", "the certificate is for another signing key");
-    return { key, certificate, expiresAt: parsed.expiresAt };
+    return { encoded: parsed.encoded, identity, signingKey: parsed.certifiedKey, expiresAt: parsed.expiresAt };
   } catch (error) {
     if (!(error instanceof CertificateError)) throw error;
-    throw fail(path, "mismatch", `the certificate is not one of this relay's identity: ${error.problem}`);
+    throw fail(path, "bad-certificate", `the certificate is not to be believed: ${error.problem}`);
   }
 };
 
-/** The file of the signing key. Key and certificate are one file, since one without the other is worth nothing. */
-export const writeSigningKey = ({ key, certificate }: SigningKey): Redacted.Redacted<string> =>
-  Redacted.make(
-    formatKeyFile("ed25519-signing", [
-      ["seed", key.seed()],
-      ["certificate", certificate],
-    ]),
-  );
+/** The file of the certificate of a signing key. */
+export const writeSigningCertificate = ({ certificate }: SigningKey): KeyBytes =>
+  Redacted.make(writeTagged("ed25519v1-cert", "type4", certificate));
 
-const onionFields = {
-  current: { secret: "secret", created: "created" },
-  previous: { secret: "previous-secret", created: "previous-created" },
-} as const;
+const onionTag = "onion";
 
 /**
- * Reads the onion keys.
+ * Reads an onion key for ntor.
  *
  * @throws KeyFileError if the file is damaged
  */
-export const readOnionKeys = (path: string, text: Redacted.Redacted<string>): OnionKeys => {
-  const { current, previous } = onionFields;
-  const fields = parse(path, text, "ntor-onion", [current.secret, current.created, previous.secret, previous.created]);
-  const read = (names: typeof current | typeof previous): OnionKey => ({
-    key: X25519KeyPair.fromSecret(fields.bytes(names.secret, x25519KeyLength)),
-    createdAt: fields.time(names.created),
-  });
-  const hasPrevious = fields.has(previous.secret) || fields.has(previous.created);
-  return { current: read(current), previous: hasPrevious ? read(previous) : undefined };
+export const readOnionKey = (path: string, file: KeyBytes): X25519KeyPair => {
+  const body = readTagged(path, Redacted.value(file), "c25519v1", onionTag, 2 * x25519KeyLength);
+  const pair = asFileError(path, () => X25519KeyPair.fromSecret(body.subarray(0, x25519KeyLength)));
+  if (!pair.publicKey.equals(body.subarray(x25519KeyLength)))
+    throw fail(path, "mismatch", "its public key is not that of its secret key");
+  return pair;
 };
 
-/** The file of the onion keys. Both are one file, so that a rotation happens as a whole or not at all. */
-export const writeOnionKeys = ({ current, previous }: OnionKeys): Redacted.Redacted<string> => {
-  const write = (names: { readonly secret: string; readonly created: string }, onionKey: OnionKey) =>
-    [
-      [names.secret, onionKey.key.secret()],
-      [names.created, onionKey.createdAt],
-    ] as const;
-  return Redacted.make(
-    formatKeyFile("ntor-onion", [
-      ...write(onionFields.current, current),
-      ...(previous === undefined ? [] : write(onionFields.previous, previous)),
-    ]),
-  );
-};
+/** The file of an onion key for ntor: the secret and the public key. */
+export const writeOnionKey = (key: X25519KeyPair): KeyBytes =>
+  Redacted.make(writeTagged("c25519v1", onionTag, Buffer.concat([key.secret(), key.publicKey])));

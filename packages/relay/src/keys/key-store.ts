@@ -1,22 +1,19 @@
 import { Entropy } from "@allium/channel";
 import {
-  CertType,
-  Ed25519KeyPair,
+  Ed25519ExpandedKey,
   ed25519KeyLength,
-  expiryHours,
-  expiryMillis,
   generateLinkKey,
   generateRsaIdentity,
   type RsaKeyPair,
-  signEd25519Certificate,
-  X25519KeyPair,
-  x25519KeyLength,
 } from "@allium/crypto";
-import { Clock, Context, Effect, type FileSystem, Layer, type Path, type Redacted, Semaphore } from "effect";
-import { IncompleteIdentityError, KeyFileError, KeyMissingError, type KeyStoreError } from "./errors.ts";
+import { Clock, Context, Effect, type FileSystem, Layer, type Path, Semaphore } from "effect";
+import { KeyMissingError, type KeyStoreError } from "./errors.ts";
+import { loadIdentities } from "./identity.ts";
 import { type KeyDirectory, type KeyDirectoryOptions, memoryKeyDirectory, openKeyDirectory } from "./key-directory.ts";
-import * as files from "./key-files.ts";
-import type { OnionKey, PublicIdentity, RelayKeys, SigningKey } from "./relay-keys.ts";
+import { keyFileNames, writeEd25519Secret, writeMasterPublic, writeRsaKey } from "./key-files.ts";
+import { forgetPreviousOnionKeys, openOnionKeys, rotateOnionKeys } from "./onion.ts";
+import type { PublicIdentity, RelayKeys } from "./relay-keys.ts";
+import { currentSigningKey } from "./signing.ts";
 import { SIGNING_KEY_LIFETIME_MILLIS, SIGNING_KEY_RENEWAL_MILLIS } from "./timeouts.ts";
 
 /** Makes the RSA keys of a relay; tests put keys that they have made before in its place. */
@@ -36,108 +33,53 @@ export class KeyStore extends Context.Service<
     /** The keys as they are now. A renewal replaces the whole object: compare references to see whether something changed. */
     readonly current: () => RelayKeys;
     /**
-     * Makes a new signing key if the certificate of the present one ends within {@link SIGNING_KEY_RENEWAL_MILLIS}, or has
-     * ended. Opening the store does this too; after that it is for a task to ask once in a while.
+     * Makes a new signing key if the certificate of the present one ends within {@link SIGNING_KEY_RENEWAL_MILLIS}; takes the one on
+     * disk, if the operator has put another one there. If the identity is kept offline, only the latter can help: then this
+     * fails with SigningKeyError once the certificate has ended. Opening the store does all of this too.
      *
      * @returns whether there is a new one
      */
     readonly renewSigningKey: Effect.Effect<boolean, KeyStoreError>;
-    /** Makes a new onion key; the present one becomes the previous one, and the one before that is forgotten. */
+    /** Whether the secret half of the Ed25519 identity is here. Without it there are no new signing keys. */
+    readonly hasMasterKey: Effect.Effect<boolean, KeyStoreError>;
+    /** Makes new onion keys; the present ones become the previous ones, and those before them are forgotten. */
     readonly rotateOnionKey: Effect.Effect<void, KeyStoreError>;
+    /** Forgets the previous onion keys. */
+    readonly forgetPreviousOnionKey: Effect.Effect<void, KeyStoreError>;
   }
 >()("allium/relay/KeyStore") {}
 
-/** Reads one file if it is there; what is wrong with its content is a typed failure. */
-const load = <A>(
+const newIdentities = Effect.fnUntraced(function* (
   directory: KeyDirectory,
-  name: string,
-  read: (path: string, text: Redacted.Redacted<string>) => A,
-): Effect.Effect<A | undefined, KeyStoreError> =>
-  Effect.gen(function* () {
-    if (!(yield* directory.exists(name))) return undefined;
-    const text = yield* directory.read(name);
-    return yield* Effect.try({
-      try: () => read(directory.path(name), text),
-      catch: (error) => error,
-    }).pipe(Effect.catch((error) => (error instanceof KeyFileError ? Effect.fail(error) : Effect.die(error))));
-  });
-
-/** Both identities, or neither. */
-const loadIdentities = Effect.fnUntraced(function* (directory: KeyDirectory) {
-  const names = files.keyFileNames;
-  const rsa = yield* load(directory, names.rsaIdentity, files.readRsaKey);
-  const ed25519 = yield* load(directory, names.ed25519Identity, files.readEd25519Identity);
-  if (rsa !== undefined && ed25519 !== undefined) return { rsa, ed25519 };
-  if (rsa === undefined && ed25519 === undefined) return undefined;
-  const [missing, present] =
-    rsa === undefined ? [names.rsaIdentity, names.ed25519Identity] : [names.ed25519Identity, names.rsaIdentity];
-  return yield* new IncompleteIdentityError({ missing: directory.path(missing), present: directory.path(present) });
+  rsaKeys: RsaKeySource,
+): Effect.fn.Return<{ readonly rsa: RsaKeyPair; readonly ed25519: Buffer }, KeyStoreError, Entropy> {
+  const { bytes } = yield* Entropy;
+  const rsa = yield* Effect.promise(rsaKeys.identity);
+  const master = Ed25519ExpandedKey.fromSeed(bytes(ed25519KeyLength));
+  const madeAt = yield* Clock.currentTimeMillis;
+  yield* directory.write(keyFileNames.masterSecret, { bytes: writeEd25519Secret(master, "type0"), madeAt });
+  yield* directory.write(keyFileNames.rsaIdentity, { bytes: writeRsaKey(rsa), madeAt });
+  return { rsa, ed25519: master.publicKey };
 });
 
-const certifySigningKey = (identity: Ed25519KeyPair, key: Ed25519KeyPair, now: number): SigningKey => {
-  const expiresAt = expiryMillis(expiryHours(now + SIGNING_KEY_LIFETIME_MILLIS));
-  const certificate = signEd25519Certificate(
-    {
-      certType: CertType.IdentityVerifiesSigning,
-      certifiedKey: key.publicKey,
-      expiresAt,
-      includeSigningKey: true,
-    },
-    identity,
-  );
-  return { key, certificate, expiresAt };
-};
-
 const open = Effect.fnUntraced(function* (directory: KeyDirectory, rsaKeys: RsaKeySource) {
+  const { rsa, ed25519 } = (yield* loadIdentities(directory)) ?? (yield* newIdentities(directory, rsaKeys));
+  if (!(yield* directory.exists(keyFileNames.masterPublic))) {
+    const madeAt = yield* Clock.currentTimeMillis;
+    yield* directory.write(keyFileNames.masterPublic, { bytes: writeMasterPublic(ed25519), madeAt });
+  }
+  const signingKey = currentSigningKey(directory, {
+    identity: ed25519,
+    lifetimeMillis: SIGNING_KEY_LIFETIME_MILLIS,
+    renewalMillis: SIGNING_KEY_RENEWAL_MILLIS,
+  });
   const entropy = yield* Entropy;
-  const clock = yield* Clock.Clock;
-  const names = files.keyFileNames;
-
-  const newSigningKey = (identity: Ed25519KeyPair): Effect.Effect<SigningKey, KeyStoreError> =>
-    Effect.suspend(() => {
-      const key = Ed25519KeyPair.fromSeed(entropy.bytes(ed25519KeyLength));
-      const signing = certifySigningKey(identity, key, clock.currentTimeMillisUnsafe());
-      return Effect.as(directory.write(names.signing, files.writeSigningKey(signing)), signing);
-    });
-  const endsSoon = (signing: SigningKey): boolean =>
-    clock.currentTimeMillisUnsafe() >= signing.expiresAt - SIGNING_KEY_RENEWAL_MILLIS;
-  const newOnionKeys = (previous: OnionKey | undefined): Effect.Effect<files.OnionKeys, KeyStoreError> =>
-    Effect.suspend(() => {
-      const now = clock.currentTimeMillisUnsafe();
-      const key = X25519KeyPair.fromSecret(entropy.bytes(x25519KeyLength));
-      const onion = { current: { key, createdAt: now - (now % 1_000) }, previous };
-      return Effect.as(directory.write(names.onion, files.writeOnionKeys(onion)), onion);
-    });
-  const newIdentities = Effect.gen(function* () {
-    const rsa = yield* Effect.promise(rsaKeys.identity);
-    const ed25519 = Ed25519KeyPair.fromSeed(entropy.bytes(ed25519KeyLength));
-    yield* directory.write(names.ed25519Identity, files.writeEd25519Identity(ed25519));
-    yield* directory.write(names.rsaIdentity, files.writeRsaKey(rsa));
-    return { rsa, ed25519 };
-  });
-  const newTapKey = Effect.gen(function* () {
-    const tap = yield* Effect.promise(rsaKeys.identity);
-    yield* directory.write(names.tapOnion, files.writeRsaKey(tap));
-    return tap;
-  });
-
-  const { rsa, ed25519 } = (yield* loadIdentities(directory)) ?? (yield* newIdentities);
-  const known = yield* load(directory, names.signing, (path, text) =>
-    files.readSigningKey(path, text, ed25519.publicKey),
-  );
-  const signing = known === undefined || endsSoon(known) ? yield* newSigningKey(ed25519) : known;
-  const onion = (yield* load(directory, names.onion, files.readOnionKeys)) ?? (yield* newOnionKeys(undefined));
-  const tapOnionKey = (yield* load(directory, names.tapOnion, files.readRsaKey)) ?? (yield* newTapKey);
-  const tlsKey = yield* Effect.promise(rsaKeys.link);
-
   let keys: RelayKeys = {
     rsaIdentity: rsa,
-    ed25519Identity: ed25519.publicKey,
-    signing,
-    onionKey: onion.current,
-    previousOnionKey: onion.previous,
-    tapOnionKey,
-    tlsKey,
+    ed25519Identity: ed25519,
+    signing: yield* signingKey,
+    ...(yield* openOnionKeys(directory, rsaKeys.identity)),
+    tlsKey: yield* Effect.promise(rsaKeys.link),
   };
   // A change is a write and then an assignment: two at once must not lose one of them.
   const { withPermit } = yield* Semaphore.make(1);
@@ -145,15 +87,25 @@ const open = Effect.fnUntraced(function* (directory: KeyDirectory, rsaKeys: RsaK
     current: () => keys,
     renewSigningKey: withPermit(
       Effect.gen(function* () {
-        if (!endsSoon(keys.signing)) return false;
-        keys = { ...keys, signing: yield* newSigningKey(ed25519) };
+        const signing = yield* Effect.provideService(signingKey, Entropy, entropy);
+        if (signing.certificate.equals(keys.signing.certificate)) return false;
+        keys = { ...keys, signing };
         return true;
       }),
     ),
+    hasMasterKey: directory.exists(keyFileNames.masterSecret),
     rotateOnionKey: withPermit(
       Effect.gen(function* () {
-        const { current, previous } = yield* newOnionKeys(keys.onionKey);
-        keys = { ...keys, onionKey: current, previousOnionKey: previous };
+        const onion = yield* rotateOnionKeys(directory, rsaKeys.identity, keys).pipe(
+          Effect.provideService(Entropy, entropy),
+        );
+        keys = { ...keys, ...onion };
+      }),
+    ),
+    forgetPreviousOnionKey: withPermit(
+      Effect.gen(function* () {
+        yield* forgetPreviousOnionKeys(directory);
+        keys = { ...keys, previousOnionKey: undefined };
       }),
     ),
   });
@@ -183,11 +135,7 @@ export const layerMemory = (rsaKeys: Partial<RsaKeySource> = {}): Layer.Layer<Ke
 export const readIdentity = Effect.fnUntraced(function* (options: KeyDirectoryOptions) {
   const directory = yield* openKeyDirectory(options, false);
   const identities = yield* loadIdentities(directory);
-  if (identities === undefined)
-    return yield* new KeyMissingError({ path: directory.path(files.keyFileNames.rsaIdentity) });
-  const identity: PublicIdentity = {
-    rsaIdentity: identities.rsa.publicKey,
-    ed25519Identity: identities.ed25519.publicKey,
-  };
+  if (identities === undefined) return yield* new KeyMissingError({ path: directory.path(keyFileNames.rsaIdentity) });
+  const identity: PublicIdentity = { rsaIdentity: identities.rsa.publicKey, ed25519Identity: identities.ed25519 };
   return identity;
 });

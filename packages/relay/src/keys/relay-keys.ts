@@ -1,6 +1,6 @@
 import type { LinkIdentityKeys } from "@allium/channel";
 import {
-  type Ed25519KeyPair,
+  type Ed25519ExpandedKey,
   type HandshakeServerKeys,
   type RsaKeyPair,
   type RsaPublicKey,
@@ -11,7 +11,7 @@ import { encodeBase64, encodeHex, type Fingerprint, type RelayIdentityKeys } fro
 
 /** The medium-term key that signs for the Ed25519 identity, and the identity's word for it (cert-spec, type 4). */
 export interface SigningKey {
-  readonly key: Ed25519KeyPair;
+  readonly key: Ed25519ExpandedKey;
   /** The certificate, encoded, with the identity inside. */
   readonly certificate: Buffer;
   /** Milliseconds since the epoch at which the certificate ends. */

@@ -2,7 +2,6 @@ import { inspect } from "node:util";
 import { Entropy, LINK_IDENTITY_RANDOM_BYTES, layerEntropySeeded, makeLinkIdentity } from "@allium/channel";
 import {
   CertType,
-  Ed25519KeyPair,
   generateLinkKey,
   generateRsaIdentity,
   parseEd25519Certificate,
@@ -132,7 +131,7 @@ describe("a key store in memory", () => {
       assert.strictEqual(ed25519Text(publicIdentity(keys)), keys.ed25519Identity.toString("base64").replace("=", ""));
 
       const printed = inspect(keys, { depth: 10, showHidden: true, maxArrayLength: null }) + JSON.stringify(keys);
-      for (const secret of [keys.signing.key.seed(), keys.onionKey.key.secret()]) {
+      for (const secret of [keys.signing.key.expanded(), keys.onionKey.key.secret()]) {
         assert.notInclude(printed, secret.toString("hex"));
         assert.notInclude(printed, secret.toString("base64").slice(0, 40));
         assert.notInclude(printed, [...secret].join(","));
@@ -186,6 +185,9 @@ describe("the onion key", () => {
       yield* store.rotateOnionKey;
       const third = store.current().onionKey;
       assert.deepStrictEqual(handshakeServerKeys(store.current()).onionKeys, [third.key, second.key]);
+
+      yield* store.forgetPreviousOnionKey;
+      assert.deepStrictEqual(handshakeServerKeys(store.current()).onionKeys, [third.key]);
     }).pipe(atNoon),
   );
 
@@ -259,7 +261,8 @@ describe("a key store on disk", () => {
       const fs = yield* FileSystem.FileSystem;
       const dataDir = yield* dataDirectory;
       const first = yield* start(dataDir);
-      for (const name of [keyFileNames.signing, keyFileNames.onion, keyFileNames.tapOnion])
+      const { signingSecret, signingCertificate, masterPublic, onion, tapOnion } = keyFileNames;
+      for (const name of [signingSecret, signingCertificate, masterPublic, onion, tapOnion])
         yield* fs.remove(`${dataDir}/keys/${name}`);
       const second = yield* start(dataDir);
       assert.deepStrictEqual(publicIdentity(second.current()), publicIdentity(first.current()));
@@ -268,17 +271,48 @@ describe("a key store on disk", () => {
     }).pipe(Effect.provide(platform)),
   );
 
-  it.effect("holds an Ed25519 key that others can compute too: the file has the seed of RFC 8032", () =>
+  it.effect("forgets the previous onion keys on disk too", () =>
     Effect.gen(function* () {
       const fs = yield* FileSystem.FileSystem;
       const dataDir = yield* dataDirectory;
       const store = yield* start(dataDir);
-      const text = yield* fs.readFileString(`${dataDir}/keys/${keyFileNames.ed25519Identity}`);
-      const seed = /^allium-key 1 ed25519-identity\nseed ([A-Za-z0-9+/]{43})\n$/.exec(text)?.[1] ?? "";
+      yield* store.rotateOnionKey;
+      yield* store.forgetPreviousOnionKey;
+      const names = yield* fs.readDirectory(`${dataDir}/keys`);
       assert.deepStrictEqual(
-        Ed25519KeyPair.fromSeed(Buffer.from(seed, "base64")).publicKey,
-        store.current().ed25519Identity,
+        names.filter((name) => name.endsWith(".old")),
+        [],
       );
+      assert.isUndefined((yield* start(dataDir)).current().previousOnionKey);
+    }).pipe(Effect.provide(platform)),
+  );
+
+  it.effect("counts an onion key's age from when it was made, and from now on if its file is from the future", () =>
+    Effect.gen(function* () {
+      const fs = yield* FileSystem.FileSystem;
+      yield* TestClock.setTime(noon);
+      const dataDir = yield* dataDirectory;
+      yield* start(dataDir);
+      yield* TestClock.adjust("3 days");
+      assert.strictEqual((yield* start(dataDir)).current().onionKey.createdAt, noon);
+      const future = new Date(noon + 100 * millisPerDay);
+      yield* fs.utimes(`${dataDir}/keys/${keyFileNames.onion}`, future, future);
+      assert.strictEqual((yield* start(dataDir)).current().onionKey.createdAt, noon + 3 * millisPerDay);
+    }).pipe(Effect.provide(platform)),
+  );
+
+  it.effect("makes a signing key anew if a crash has torn it from its certificate", () =>
+    Effect.gen(function* () {
+      const fs = yield* FileSystem.FileSystem;
+      yield* TestClock.setTime(noon);
+      const dataDir = yield* dataDirectory;
+      yield* start(dataDir);
+      const path = `${dataDir}/keys/${keyFileNames.signingCertificate}`;
+      const before = yield* fs.readFile(path);
+      yield* TestClock.adjust("40 days");
+      yield* start(dataDir);
+      yield* fs.writeFile(path, before);
+      checkSigningKey((yield* start(dataDir)).current(), noon + 40 * millisPerDay);
     }).pipe(Effect.provide(platform)),
   );
 });

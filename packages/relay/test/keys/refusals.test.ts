@@ -21,8 +21,13 @@ const refusal = (dataDir: string, owner = self) => Effect.flip(start(dataDir, ow
 describe("keys that others can get at", () => {
   for (const { name, path, mode, expectedMode } of [
     { name: "a file that the group can read", path: "keys/secret_id_key", mode: 0o640, expectedMode: 0o600 },
-    { name: "a file that everybody can read", path: "keys/ed25519_identity", mode: 0o604, expectedMode: 0o600 },
-    { name: "a file that others can write", path: "keys/ntor_onion", mode: 0o602, expectedMode: 0o600 },
+    {
+      name: "a file that everybody can read",
+      path: "keys/ed25519_master_id_secret_key",
+      mode: 0o604,
+      expectedMode: 0o600,
+    },
+    { name: "a file that others can write", path: "keys/secret_onion_key_ntor", mode: 0o602, expectedMode: 0o600 },
     { name: "a directory of keys that the group can list", path: "keys", mode: 0o740, expectedMode: 0o700 },
     { name: "a directory of keys that others can enter", path: "keys", mode: 0o701, expectedMode: 0o700 },
     { name: "a data directory that the group can write into", path: "", mode: 0o770, expectedMode: 0o700 },
@@ -96,15 +101,16 @@ describe("keys that others can get at", () => {
 });
 
 describe("identities that do not go together", () => {
-  for (const [missing, present] of [
-    [keyFileNames.rsaIdentity, keyFileNames.ed25519Identity],
-    [keyFileNames.ed25519Identity, keyFileNames.rsaIdentity],
-  ] as const) {
+  const { rsaIdentity, masterPublic, masterSecret, signingCertificate } = keyFileNames;
+  for (const { missing, present, gone } of [
+    { missing: rsaIdentity, present: masterPublic, gone: [rsaIdentity] },
+    { missing: masterSecret, present: rsaIdentity, gone: [masterSecret, masterPublic, signingCertificate] },
+  ]) {
     it.effect(`does not replace ${missing} alone`, () =>
       Effect.gen(function* () {
         const fs = yield* FileSystem.FileSystem;
         const dataDir = yield* usedDirectory;
-        yield* fs.remove(`${dataDir}/keys/${missing}`);
+        for (const name of gone) yield* fs.remove(`${dataDir}/keys/${name}`);
         const error = new IncompleteIdentityError({
           missing: `${dataDir}/keys/${missing}`,
           present: `${dataDir}/keys/${present}`,
@@ -129,123 +135,86 @@ describe("identities that do not go together", () => {
   );
 });
 
-const seed = Buffer.alloc(32, 7).toString("base64").replace("=", "");
+const header = (text: string): Buffer => Buffer.concat([Buffer.from(text), Buffer.alloc(32 - text.length)]);
 
 describe("damaged key files", () => {
+  const scalar = Buffer.alloc(64, 7);
   const cases: ReadonlyArray<{
     readonly what: string;
     readonly file: keyof typeof keyFileNames;
-    readonly text: string;
+    readonly bytes: Buffer;
     readonly problem: KeyFileProblem;
-    readonly line: number | undefined;
   }> = [
-    { what: "an empty file", file: "ed25519Identity", text: "", problem: "not-a-key-file", line: 1 },
+    { what: "an empty file", file: "masterSecret", bytes: Buffer.alloc(0), problem: "not-a-key-file" },
+    { what: "a text", file: "masterSecret", bytes: Buffer.from("hello\n".repeat(10)), problem: "not-a-key-file" },
     {
-      what: "tor's own file",
-      file: "ed25519Identity",
-      text: "== ed25519v1-secret: type0 ==\0\0\0",
+      what: "a file that was cut within its header",
+      file: "masterSecret",
+      bytes: Buffer.from("== ed25519v1-secret: type0 =="),
       problem: "not-a-key-file",
-      line: 1,
     },
     {
-      what: "a file of a later version",
-      file: "ed25519Identity",
-      text: `allium-key 2 ed25519-identity\nseed ${seed}\n`,
+      what: "a signing key in the place of the identity",
+      file: "masterSecret",
+      bytes: Buffer.concat([header("== ed25519v1-secret: type4 =="), scalar]),
       problem: "wrong-kind",
-      line: 1,
     },
     {
-      what: "a file of another kind",
-      file: "ed25519Identity",
-      text: `allium-key 1 ntor-onion\nseed ${seed}\n`,
+      what: "a public key in the place of a secret one",
+      file: "masterSecret",
+      bytes: Buffer.concat([header("== ed25519v1-public: type0 =="), scalar]),
       problem: "wrong-kind",
-      line: 1,
     },
     {
-      what: "a line that is not known",
-      file: "ed25519Identity",
-      text: `allium-key 1 ed25519-identity\nseed ${seed}\ncolour red\n`,
-      problem: "bad-line",
-      line: 3,
+      what: "a file that was cut within the key",
+      file: "masterSecret",
+      bytes: Buffer.concat([header("== ed25519v1-secret: type0 =="), scalar.subarray(1)]),
+      problem: "bad-length",
     },
     {
-      what: "an empty line",
-      file: "ed25519Identity",
-      text: `allium-key 1 ed25519-identity\n\nseed ${seed}\n`,
-      problem: "bad-line",
-      line: 2,
+      what: "a key with something behind it",
+      file: "masterPublic",
+      bytes: Buffer.concat([header("== ed25519v1-public: type0 =="), scalar]),
+      problem: "bad-length",
     },
     {
-      what: "a line that is there twice",
-      file: "ed25519Identity",
-      text: `allium-key 1 ed25519-identity\nseed ${seed}\nseed ${seed}\n`,
-      problem: "bad-line",
-      line: 3,
+      what: "a scalar that is none",
+      file: "signingSecret",
+      bytes: Buffer.concat([header("== ed25519v1-secret: type4 =="), scalar]),
+      problem: "bad-key",
     },
     {
-      what: "a file that was cut",
-      file: "ed25519Identity",
-      text: "allium-key 1 ed25519-identity\n",
-      problem: "missing-field",
-      line: undefined,
-    },
-    {
-      what: "a seed that is not base64",
-      file: "ed25519Identity",
-      text: "allium-key 1 ed25519-identity\nseed !\n",
-      problem: "bad-value",
-      line: 2,
-    },
-    {
-      what: "a seed that is too short",
-      file: "ed25519Identity",
-      text: "allium-key 1 ed25519-identity\nseed AAAA\n",
-      problem: "bad-value",
-      line: 2,
-    },
-    {
-      what: "a time that is none",
+      what: "an onion key whose halves do not go together",
       file: "onion",
-      text: `allium-key 1 ntor-onion\nsecret ${seed}\ncreated yesterday\n`,
-      problem: "bad-value",
-      line: 3,
+      bytes: Buffer.concat([header("== c25519v1: onion =="), scalar]),
+      problem: "mismatch",
     },
     {
-      what: "a date that does not exist",
-      file: "onion",
-      text: `allium-key 1 ntor-onion\nsecret ${seed}\ncreated 2026-02-31T00:00:00Z\n`,
-      problem: "bad-value",
-      line: 3,
+      what: "a previous onion key that was cut",
+      file: "previousOnion",
+      bytes: header("== c25519v1: onion =="),
+      problem: "bad-length",
     },
-    {
-      what: "half of a previous key",
-      file: "onion",
-      text: `allium-key 1 ntor-onion\nsecret ${seed}\ncreated 2026-01-31T00:00:00Z\nprevious-secret ${seed}\n`,
-      problem: "missing-field",
-      line: undefined,
-    },
-    { what: "something else than PEM", file: "rsaIdentity", text: "hello\n", problem: "bad-key", line: undefined },
+    { what: "something else than PEM", file: "rsaIdentity", bytes: Buffer.from("hello\n"), problem: "bad-key" },
     {
       what: "a certificate that is none",
-      file: "signing",
-      text: `allium-key 1 ed25519-signing\nseed ${seed}\ncertificate AAAA\n`,
-      problem: "mismatch",
-      line: undefined,
+      file: "signingCertificate",
+      bytes: Buffer.concat([header("== ed25519v1-cert: type4 =="), Buffer.from([1, 4])]),
+      problem: "bad-certificate",
     },
   ];
-  for (const { what, file, text, problem, line } of cases) {
+  for (const { what, file, bytes, problem } of cases) {
     it.effect(`refuses ${what}`, () =>
       Effect.gen(function* () {
         const fs = yield* FileSystem.FileSystem;
         const dataDir = yield* usedDirectory;
         const path = `${dataDir}/keys/${keyFileNames[file]}`;
-        yield* fs.writeFileString(path, text);
+        yield* fs.writeFile(path, bytes, { mode: 0o600 });
         const error = yield* refusal(dataDir);
         assert.instanceOf(error, KeyFileError);
-        assert.deepStrictEqual({ path: error.path, problem: error.problem, line: error.line }, { path, problem, line });
-        assert.include(error.message, line === undefined ? `${path}: ` : `${path}:${line}: `);
-        assert.notInclude(error.message, seed);
-        assert.strictEqual(yield* fs.readFileString(path), text, "the file is left as it was");
+        assert.deepStrictEqual({ path: error.path, problem: error.problem }, { path, problem });
+        assert.include(error.message, `${path}: `);
+        assert.deepStrictEqual(Buffer.from(yield* fs.readFile(path)), bytes, "the file is left as it was");
       }).pipe(Effect.provide(platform)),
     );
   }
@@ -264,21 +233,21 @@ describe("damaged key files", () => {
     }).pipe(Effect.provide(platform)),
   );
 
-  it.effect("refuses a signing key of another relay, and one whose certificate is for another key", () =>
+  it.effect("refuses an identity, or a certificate, of another relay", () =>
     Effect.gen(function* () {
       const fs = yield* FileSystem.FileSystem;
-      const dataDir = yield* usedDirectory;
       const other = yield* usedDirectory;
-      const path = `${dataDir}/keys/${keyFileNames.signing}`;
-      const own = yield* fs.readFileString(path);
-
-      yield* fs.copyFile(`${other}/keys/${keyFileNames.signing}`, path);
-      assert.deepInclude(yield* refusal(dataDir), { _tag: "KeyFileError", path, problem: "mismatch" });
-
-      yield* fs.writeFileString(path, own.replace(/^seed .*$/m, `seed ${seed}`));
-      const error = yield* refusal(dataDir);
-      assert.deepInclude(error, { _tag: "KeyFileError", path, problem: "mismatch" });
-      assert.include(error.message, "for another signing key");
+      const { masterPublic, masterSecret, signingCertificate } = keyFileNames;
+      for (const [foreign, at] of [
+        [masterPublic, masterPublic],
+        [masterSecret, masterPublic],
+        [signingCertificate, signingCertificate],
+      ] as const) {
+        const dataDir = yield* usedDirectory;
+        yield* fs.copyFile(`${other}/keys/${foreign}`, `${dataDir}/keys/${foreign}`);
+        const path = `${dataDir}/keys/${at}`;
+        assert.deepInclude(yield* refusal(dataDir), { _tag: "KeyFileError", path, problem: "mismatch" });
+      }
     }).pipe(Effect.provide(platform)),
   );
 });
@@ -303,8 +272,8 @@ describe("a disk that fails", () => {
     Effect.gen(function* () {
       const fs = yield* FileSystem.FileSystem;
       const dataDir = yield* usedDirectory;
-      const path = `${dataDir}/keys/${keyFileNames.onion}`;
-      const before = yield* fs.readFileString(path);
+      const path = `${dataDir}/keys/${keyFileNames.previousTapOnion}`;
+      const before = yield* fs.readDirectory(`${dataDir}/keys`);
       const store = yield* brokenRename(start(dataDir));
       const keys = store.current();
 
@@ -313,8 +282,8 @@ describe("a disk that fails", () => {
       assert.strictEqual(error.path, path);
       assert.include(error.message, "disk full");
       assert.strictEqual(store.current(), keys);
-      assert.strictEqual(yield* fs.readFileString(path), before);
-      assert.lengthOf(yield* fs.readDirectory(`${dataDir}/keys`), Object.keys(keyFileNames).length);
+      assert.deepStrictEqual(yield* fs.readDirectory(`${dataDir}/keys`), before);
+      assert.deepStrictEqual((yield* start(dataDir)).current().onionKey, keys.onionKey);
     }).pipe(Effect.provide(platform)),
   );
 
