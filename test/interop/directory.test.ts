@@ -13,11 +13,14 @@ import {
 } from "@allium/crypto";
 import {
   DescriptorSource,
+  DirectoryMirror,
   DirectoryReactor,
   DirectoryServer,
   DirectoryView,
   layerDirectory,
+  layerDirectoryMirror,
   layerDirectoryServer,
+  layerDocumentWorker,
   type OwnDocuments,
   type Publication,
   parseAuthorities,
@@ -112,7 +115,10 @@ const isRefused = (publication: Publication | undefined): publication is Publica
 describeWithTor("the directory reactor and the authorities of tor", () => {
   let network: TorNetwork;
   let directory: string;
-  let runtime: ManagedRuntime.ManagedRuntime<DirectoryReactor | DirectoryView | DirectoryServer, unknown>;
+  let runtime: ManagedRuntime.ManagedRuntime<
+    DirectoryReactor | DirectoryView | DirectoryServer | DirectoryMirror,
+    unknown
+  >;
   /** How far the relay's clock is ahead of the authorities', in milliseconds. */
   let ahead = 0;
 
@@ -142,14 +148,31 @@ describeWithTor("the directory reactor and the authorities of tor", () => {
           dataDirectory: directory,
           testNetwork: true,
         });
-        const platform = Layer.mergeAll(NodeTransport.layer, layerEntropy, NodeFileSystem.layer, Logger.layer([]));
+        const mirror = layerDirectoryMirror({
+          authorities: parseAuthorities(authorityLines),
+          dataDirectory: directory,
+          testNetwork: true,
+          extraInfo: true,
+        });
+        const platform = Layer.mergeAll(
+          NodeTransport.layer,
+          layerEntropy,
+          NodeFileSystem.layer,
+          layerDocumentWorker,
+          Logger.layer([]),
+        );
         runtime = ManagedRuntime.make(
-          layerDirectoryServer().pipe(Layer.provideMerge(reactor), Layer.provideMerge(platform)),
+          layerDirectoryServer().pipe(
+            Layer.provideMerge(mirror),
+            Layer.provideMerge(reactor),
+            Layer.provideMerge(platform),
+          ),
         );
         await runtime.runPromise(
           Effect.gen(function* () {
             const { fetcher, publisher, publish } = yield* DirectoryReactor;
             yield* Effect.forkDetach(fetcher.run);
+            yield* Effect.forkDetach((yield* DirectoryMirror).mirror.run);
             yield* Effect.forkDetach(Effect.provideService(publisher.run, DescriptorSource, source));
             yield* publish("the test begins");
           }),

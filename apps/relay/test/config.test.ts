@@ -1,5 +1,5 @@
 import { readFileSync } from "node:fs";
-import { defaultBandwidth, defaultExit, defaultLimits } from "@allium/relay";
+import { defaultBandwidth, defaultDirectory, defaultExit, defaultLimits } from "@allium/relay";
 import { NodeServices } from "@effect/platform-node";
 import { assert, describe, it } from "@effect/vitest";
 import { Effect } from "effect";
@@ -33,6 +33,7 @@ describe("a configuration", () => {
         family: [],
         bandwidth: defaultBandwidth,
         exit: defaultExit,
+        directory: defaultDirectory,
         limits: defaultLimits,
       });
       assert.deepStrictEqual(
@@ -68,6 +69,9 @@ describe("a configuration", () => {
         ipv6 = true
         nameservers = ["127.0.0.1", "[::1]:5353"]
         resolv_conf = "/etc/other"
+        [directory]
+        cache = false
+        extra_info = true
         [limits]
         max_connections_per_address = 5
         max_streams_per_circuit = 6
@@ -99,6 +103,7 @@ describe("a configuration", () => {
           nameServers: ["127.0.0.1", "[::1]:5353"],
           resolvConf: "/etc/other",
         },
+        directory: { cache: false, extraInfo: true },
         limits: {
           maxConnectionsPerAddress: 5,
           maxStreamsPerCircuit: 6,
@@ -132,7 +137,7 @@ describe("a configuration", () => {
 
   it("is described in the README, key by key", () => {
     const described = [...nearby("README.md").matchAll(/^\| `([a-z0-9_.]+)` +\|/gm)].map(([, key]) => key as string);
-    const tables = ["exit", "limits", "metrics"];
+    const tables = ["exit", "directory", "limits", "metrics"];
     const known = (knownKeys[""] ?? []).filter((key) => !tables.includes(key));
     const nested = tables.flatMap((table) => (knownKeys[table] ?? []).map((key) => `${table}.${key}`));
     assert.sameMembers(

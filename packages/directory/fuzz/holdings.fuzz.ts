@@ -3,13 +3,15 @@ import { readFileSync } from "node:fs";
 import {
   NetdocError,
   parseAuthorityCertificates,
+  parseConsensus,
   parseMicrodescriptors,
   ValidityError,
   VerificationError,
 } from "@allium/netdoc";
 import type { FuzzTarget, Random } from "../../../test/support/fuzz.ts";
 import { readStored } from "../src/cache/last-listed.ts";
-import { Holdings, NothingNewer } from "../src/download/holdings.ts";
+import { NothingNewer } from "../src/download/get.ts";
+import { Holdings } from "../src/download/holdings.ts";
 
 const document = (name: string): Buffer =>
   readFileSync(new URL(`../../netdoc/test/fixtures/tor/${name}`, import.meta.url));
@@ -30,13 +32,16 @@ const signedEnd = consensus.indexOf("directory-signature ");
 const operations: ReadonlyArray<(random: Random, holdings: Holdings, now: number) => void> = [
   (random, holdings, now) => {
     const text = maybeSpoilt(random, consensus);
-    holdings.acceptConsensus(holdings.readConsensus(text), now);
+    holdings.acceptConsensus({ ...holdings.offer(parseConsensus(text), text), signedDigest: undefined }, now);
     assert(text.subarray(0, signedEnd).equals(consensus.subarray(0, signedEnd)), "took what nobody has signed");
   },
-  (random, holdings, now) => void holdings.acceptCertificates(maybeSpoilt(random, certificates), now),
+  (random, holdings, now) => {
+    const { documents } = parseAuthorityCertificates(maybeSpoilt(random, certificates));
+    holdings.acceptCertificates(documents, now);
+  },
   (random, holdings) => {
     const wanted = new Set(holdings.missingMicrodescriptors());
-    holdings.acceptMicrodescriptors(maybeSpoilt(random, microdescriptors), wanted);
+    holdings.acceptMicrodescriptors(parseMicrodescriptors(maybeSpoilt(random, microdescriptors)).documents, wanted);
   },
   (random, holdings, now) => {
     const file = maybeSpoilt(random, stored);

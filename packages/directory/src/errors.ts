@@ -18,6 +18,8 @@ export type DirectoryFetchProblem =
   | "document"
   /** The document is well formed and proves nothing: signatures, dates or digests do not fit. */
   | "verification"
+  /** A diff came, and what applies diffs had no time for it. */
+  | "not-applied"
   /** The directory does not have what was asked for, or has nothing newer. */
   | "not-there";
 

@@ -9,6 +9,7 @@ import type { DescriptorSource } from "./publish/descriptor-source.ts";
 import { type Publication, type PublishCommand, runPublisher } from "./publish/publisher.ts";
 import { type DirectoryTiming, publicTiming, testTiming } from "./timing.ts";
 import { type DirectorySnapshot, DirectoryView } from "./view.ts";
+import type { DocumentWorker } from "./worker/document-worker.ts";
 
 /** How the directory reactor behaves. */
 export interface DirectoryConfig {
@@ -18,6 +19,8 @@ export interface DirectoryConfig {
   readonly dataDirectory: string;
   /** As tor's `TestingTorNetwork`: short delays. */
   readonly testNetwork: boolean;
+  /** Whether certificates are kept for others too: a directory cache has those of authorities that it does not trust. @default false */
+  readonly forOthers?: boolean;
   /** Other times than those that go with `testNetwork`. */
   readonly timing?: Partial<DirectoryTiming>;
 }
@@ -49,7 +52,7 @@ export class DirectoryReactor extends Context.Service<
 const make = Effect.fnUntraced(function* (config: DirectoryConfig) {
   const timing: DirectoryTiming = { ...(config.testNetwork ? testTiming : publicTiming), ...config.timing };
   const { authorities } = config;
-  const platform = yield* Effect.context<Transport | Entropy | FileSystem.FileSystem>();
+  const platform = yield* Effect.context<Transport | Entropy | FileSystem.FileSystem | DocumentWorker>();
   const holdings = new Holdings(authorities.map(({ v3Identity }) => v3Identity));
   const view = yield* SubscriptionRef.make<DirectorySnapshot>(holdings.snapshot);
   const publication = yield* SubscriptionRef.make<Publication | undefined>(undefined);
@@ -73,7 +76,7 @@ const make = Effect.fnUntraced(function* (config: DirectoryConfig) {
       Effect.andThen(
         load,
         runFetcher(
-          { authorities, timing, holdings },
+          { authorities, timing, holdings, strangers: config.forOthers ?? false },
           { changed, settled: Effect.provideContext(cache.save, platform) },
         ),
       ).pipe(Effect.provideContext(platform)),
@@ -111,5 +114,5 @@ const make = Effect.fnUntraced(function* (config: DirectoryConfig) {
 /** The directory of a process. */
 export const layer = (
   config: DirectoryConfig,
-): Layer.Layer<DirectoryReactor | DirectoryView, never, Transport | Entropy | FileSystem.FileSystem> =>
+): Layer.Layer<DirectoryReactor | DirectoryView, never, Transport | Entropy | FileSystem.FileSystem | DocumentWorker> =>
   Layer.effectContext(make(config));

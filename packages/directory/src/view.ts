@@ -12,6 +12,8 @@ export interface HeldConsensus {
   readonly consensus: Consensus;
   /** The document as it came. */
   readonly text: Buffer;
+  /** Its name in diffs: what `consensusSignedDigest` answers. Undefined if there was no time to find out. */
+  readonly signedDigest: string | undefined;
   /** The authorities whose signatures it bears: those that a client may ask for by name. */
   readonly signers: ReadonlyArray<Fingerprint>;
 }
@@ -26,7 +28,10 @@ export interface DirectorySnapshot {
   readonly params: NetParams;
   /** By digest, as `RouterStatus.descriptorDigest` has it. Holds some that only an earlier consensus lists. */
   readonly microdescriptors: ReadonlyMap<string, Microdescriptor>;
-  /** Certificates of trusted authorities; more than one for an authority that changes its signing key. */
+  /**
+   * Certificates of trusted authorities, more than one for an authority that changes its signing key; and those of others who
+   * have signed the consensus, for clients that trust them.
+   */
   readonly certificates: ReadonlyArray<AuthorityCertificate>;
   /** How many microdescriptors of the consensus are not there yet. */
   readonly missingMicrodescriptors: number;

@@ -181,11 +181,11 @@ describe("writeCacheFile", () => {
       const path = join(directory, "cached-certs");
       writeFileSync(path, "old", { mode: 0o644 });
       writeFileSync(`${path}.new`, "left over", { mode: 0o666 });
-      yield* writeCacheFile(path, Buffer.from("new"));
+      yield* writeCacheFile(path, [Buffer.from("n"), Buffer.from("ew")]);
       assert.strictEqual(readFileSync(path, "latin1"), "new");
       assert.strictEqual(statSync(path).mode & 0o777, 0o600);
       assert.deepStrictEqual(readdirSync(directory), ["cached-certs"]);
-      const missing = yield* Effect.flip(writeCacheFile(join(directory, "no", "such"), Buffer.from("new")));
+      const missing = yield* Effect.flip(writeCacheFile(join(directory, "no", "such"), [Buffer.from("new")]));
       assert.strictEqual(missing._tag, "CacheFileError");
       assert.strictEqual(missing.problem, "unwritable");
     }).pipe(Effect.provide(NodeFileSystem.layer)),

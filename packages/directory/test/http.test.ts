@@ -1,8 +1,9 @@
 import { deflateSync, gzipSync, zstdCompressSync } from "node:zlib";
 import { assert, describe, it } from "@effect/vitest";
 import { BodyError, decodeBody } from "../src/http/body.ts";
+import { chooseEncoding } from "../src/http/encoding.ts";
 import { HttpError } from "../src/http/head.ts";
-import { accepts, RequestReader } from "../src/http/request.ts";
+import { RequestReader } from "../src/http/request.ts";
 import { type HttpResponse, ResponseReader } from "../src/http/response.ts";
 
 const limits = { headBytes: 200, bodyBytes: 20 };
@@ -126,12 +127,24 @@ describe("RequestReader", () => {
     );
   });
 
-  it("knows which encodings a client takes", () => {
-    const takes = (field: string) => accepts(new Map([["accept-encoding", field]]), "deflate");
-    assert.strictEqual(accepts(new Map(), "deflate"), undefined);
-    assert.strictEqual(takes("identity"), false);
-    assert.strictEqual(takes("gzip, Deflate;q=0.5"), true);
-    assert.strictEqual(takes("deflate; q=0, gzip"), false);
+  it("takes the path of a target that names a server too, as proxies do", () => {
+    assert.strictEqual(read("GET http://192.0.2.1:80/tor/keys/all HTTP/1.0\r\n\r\n")?.target, "/tor/keys/all");
+    assert.strictEqual(
+      problemOf(() => read("GET http://192.0.2.1 HTTP/1.0\r\n\r\n")),
+      'malformed: "GET http://192.0.2.1 HTTP/1.0" is no request',
+    );
+  });
+
+  it("chooses the best encoding that a client takes", () => {
+    const choose = (field: string, suffix = false) => chooseEncoding(new Map([["accept-encoding", field]]), suffix);
+    assert.strictEqual(chooseEncoding(new Map(), false), "identity");
+    assert.strictEqual(chooseEncoding(new Map(), true), "deflate");
+    assert.strictEqual(choose("identity"), "identity");
+    assert.strictEqual(choose("br, x-tor-lzma"), "identity");
+    assert.strictEqual(choose("gzip, Deflate;q=0.5"), "deflate");
+    assert.strictEqual(choose("deflate; q=0, gzip"), "gzip");
+    assert.strictEqual(choose("deflate, gzip, x-zstd, x-tor-lzma"), "x-zstd");
+    assert.strictEqual(choose("gzip", true), "deflate");
   });
 });
 

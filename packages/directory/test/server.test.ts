@@ -1,91 +1,23 @@
-import { inflateSync } from "node:zlib";
+import { gunzipSync, inflateSync, zstdDecompressSync } from "node:zlib";
 import { EndReason } from "@allium/cell";
-import type { Connection } from "@allium/channel";
 import { parseAuthorityCertificates, parseMicrodescriptors } from "@allium/netdoc";
 import { assert, describe, it } from "@effect/vitest";
-import { Context, Effect, Layer, Stream } from "effect";
+import { Effect } from "effect";
 import { TestClock } from "effect/testing";
 import { Holdings } from "../src/download/holdings.ts";
+import type { OwnDocuments } from "../src/index.ts";
+import { torValidAfter } from "./support/documents.ts";
 import {
-  DirectoryReactor,
-  DirectoryServer,
-  type DirectoryServerConfig,
-  DirectoryView,
-  layerDirectoryServer,
-  type OwnDocuments,
-} from "../src/index.ts";
-import { torDocument, torValidAfter } from "./support/documents.ts";
-
-const consensusText = torDocument("consensus-microdesc");
-const certificates = parseAuthorityCertificates(torDocument("certificates")).documents;
-const microdescriptors = parseMicrodescriptors(torDocument("microdescriptors")).documents;
-const identities = certificates.map(({ identity }) => identity);
-const own: OwnDocuments = { descriptor: "router allium\n", extraInfo: "extra-info allium\n" };
-
-/** What a relay holds that has fetched everything. */
-const full = (): Holdings => {
-  const holdings = new Holdings(identities);
-  holdings.acceptCertificates(torDocument("certificates"), torValidAfter);
-  holdings.acceptConsensus(holdings.readConsensus(consensusText), torValidAfter);
-  holdings.acceptMicrodescriptors(torDocument("microdescriptors"), new Set(holdings.missingMicrodescriptors()));
-  return holdings;
-};
-
-interface Setup {
-  readonly holdings?: Holdings;
-  readonly own?: OwnDocuments | undefined;
-  readonly config?: DirectoryServerConfig;
-  readonly now?: number;
-}
-
-const serverOf = Effect.fnUntraced(function* (setup: Setup) {
-  yield* TestClock.setTime(setup.now ?? torValidAfter);
-  const holdings = setup.holdings ?? full();
-  const view = Layer.succeed(DirectoryView, { current: () => holdings.snapshot, changes: Stream.empty });
-  const publication =
-    "own" in setup && setup.own === undefined
-      ? undefined
-      : { documents: setup.own ?? own, at: 0, reason: "", uploads: new Map() };
-  const reactor = Layer.succeed(DirectoryReactor, {
-    fetcher: undefined as never,
-    publisher: undefined as never,
-    publish: () => Effect.void,
-    publication: () => publication,
-    publications: Stream.empty,
-  });
-  const context = yield* Layer.build(layerDirectoryServer(setup.config).pipe(Layer.provide([view, reactor])));
-  return Context.get(context, DirectoryServer);
-});
-
-/** All bytes that come until the stream ends. */
-const readAll = Effect.fnUntraced(function* (connection: Connection) {
-  const parts: Array<Buffer> = [];
-  while (connection.status === "open" || connection.readable > 0) {
-    for (let bytes = connection.read(); bytes !== undefined; bytes = connection.read()) parts.push(bytes);
-    // Packing takes real time, of which the test's clock knows nothing.
-    yield* Effect.promise(() => new Promise((resolve) => setImmediate(resolve)));
-  }
-  return Buffer.concat(parts);
-});
-
-interface Response {
-  readonly status: string;
-  readonly head: string;
-  readonly body: Buffer;
-}
-
-const request = Effect.fnUntraced(function* (server: DirectoryServer["Service"], text: string, address?: string) {
-  const { connection, connected } = yield* server.open(address === undefined ? {} : { address });
-  assert.deepStrictEqual(connected, { _tag: "CONNECTED", resolved: undefined });
-  connection.write(Buffer.from(text, "latin1"));
-  const bytes = yield* readAll(connection);
-  const end = bytes.indexOf("\r\n\r\n");
-  const head = bytes.toString("latin1", 0, end);
-  return { status: head.split("\r\n")[0] ?? "", head, body: bytes.subarray(end + 4) } satisfies Response;
-});
-
-const get = (server: DirectoryServer["Service"], target: string, headers = "") =>
-  request(server, `GET ${target} HTTP/1.0\r\n${headers}\r\n`);
+  certificates,
+  consensusText,
+  get,
+  identities,
+  microdescriptors,
+  own,
+  type Response,
+  request,
+  serverOf,
+} from "./support/served.ts";
 
 const ok = "HTTP/1.0 200 OK";
 const absent = "HTTP/1.0 404 Not found";
@@ -93,20 +25,20 @@ const absent = "HTTP/1.0 404 Not found";
 describe("the directory server", () => {
   it.effect("hands out the relay's own documents", () =>
     Effect.gen(function* () {
-      const server = yield* serverOf({});
+      const server = yield* serverOf();
       const descriptor = yield* get(server, "/tor/server/authority");
       assert.strictEqual(descriptor.status, ok);
       assert.strictEqual(descriptor.body.toString(), own.descriptor);
       assert.strictEqual((yield* get(server, "/tor/extra/authority")).body.toString(), own.extraInfo);
       assert.strictEqual(server.active(), 0);
       const silent = yield* serverOf({ own: undefined });
-      assert.strictEqual((yield* get(silent, "/tor/server/authority")).status, absent);
+      assert.strictEqual((yield* get(silent, "/tor/server/authority")).status, "HTTP/1.0 404 Servers unavailable");
     }),
   );
 
   it.effect("hands out the consensus, packed for those who take it so", () =>
     Effect.gen(function* () {
-      const server = yield* serverOf({});
+      const server = yield* serverOf();
       const target = "/tor/status-vote/current/consensus-microdesc";
       const plain = yield* get(server, target);
       assert.strictEqual(plain.status, ok);
@@ -114,23 +46,31 @@ describe("the directory server", () => {
       assert.include(plain.head, "\r\nContent-Encoding: identity\r\n");
       assert.include(plain.head, `\r\nContent-Length: ${consensusText.length}`);
       assert.include(plain.head, `\r\nDate: ${new Date(torValidAfter).toUTCString()}\r\n`);
-      const packed: ReadonlyArray<Response> = [
-        yield* get(server, `${target}.z`),
-        yield* get(server, target, "Accept-Encoding: deflate\r\n"),
-        yield* get(server, `${target}/${identities.join("+")}.z`, "Accept-Encoding: deflate, gzip, x-zstd\r\n"),
+      assert.include(plain.head, `\r\nExpires: ${new Date(torValidAfter + 20_000).toUTCString()}\r\n`);
+      assert.include(plain.head, "\r\nVary: X-Or-Diff-From-Consensus");
+      const unpack = { deflate: inflateSync, gzip: gunzipSync, "x-zstd": zstdDecompressSync };
+      const packed: ReadonlyArray<readonly [keyof typeof unpack, Response]> = [
+        ["deflate", yield* get(server, `${target}.z`)],
+        ["deflate", yield* get(server, target, "Accept-Encoding: deflate\r\n")],
+        ["gzip", yield* get(server, target, "Accept-Encoding: gzip;q=0.5, deflate;q=0\r\n")],
+        [
+          "x-zstd",
+          yield* get(server, `${target}/${identities.join("+")}.z`, "Accept-Encoding: x-tor-lzma, x-zstd\r\n"),
+        ],
+        // As with tor: who asks for `.z` can unpack it.
+        ["deflate", yield* get(server, `${target}.z`, "Accept-Encoding: identity\r\n")],
       ];
-      for (const { body, head } of packed) {
-        assert.include(head, "\r\nContent-Encoding: deflate\r\n");
-        assert.strictEqual(inflateSync(body).equals(consensusText), true);
+      for (const [encoding, { body, head }] of packed) {
+        assert.include(head, `\r\nContent-Encoding: ${encoding}\r\n`);
+        assert.include(head, `\r\nContent-Length: ${body.length}\r\n`);
+        assert.strictEqual(unpack[encoding](body).equals(consensusText), true);
       }
-      const refusing = yield* get(server, `${target}.z`, "Accept-Encoding: identity\r\n");
-      assert.strictEqual(refusing.body.equals(consensusText), true);
     }),
   );
 
   it.effect("hands the consensus out only if most of the authorities that a client trusts have signed it", () =>
     Effect.gen(function* () {
-      const server = yield* serverOf({});
+      const server = yield* serverOf();
       const ask = (names: ReadonlyArray<string>) =>
         Effect.map(
           get(server, `/tor/status-vote/current/consensus-microdesc/${names.join("+")}`),
@@ -149,7 +89,7 @@ describe("the directory server", () => {
 
   it.effect("answers 304 to those who have the consensus already", () =>
     Effect.gen(function* () {
-      const server = yield* serverOf({});
+      const server = yield* serverOf();
       const ask = (since: string) =>
         Effect.map(
           get(server, "/tor/status-vote/current/consensus-microdesc", `If-Modified-Since: ${since}\r\n`),
@@ -174,7 +114,7 @@ describe("the directory server", () => {
 
   it.effect("hands out the microdescriptors that it has", () =>
     Effect.gen(function* () {
-      const server = yield* serverOf({});
+      const server = yield* serverOf();
       const [first, second] = microdescriptors;
       const target = `/tor/micro/d/${first?.digest}-${"A".repeat(43)}-nonsense-${second?.digest}=`;
       const found = yield* get(server, `${target}-${first?.digest}`);
@@ -190,7 +130,7 @@ describe("the directory server", () => {
 
   it.effect("hands out certificates by authority, by signing key, by both, or all", () =>
     Effect.gen(function* () {
-      const server = yield* serverOf({});
+      const server = yield* serverOf();
       const ask = (rest: string) =>
         Effect.map(get(server, `/tor/keys/${rest}`), ({ body }) =>
           parseAuthorityCertificates(body).documents.map(({ identity }) => identity),
@@ -211,31 +151,39 @@ describe("the directory server", () => {
 
   it.effect("answers 404 for what it does not have, and 400 for what is no request", () =>
     Effect.gen(function* () {
-      const server = yield* serverOf({});
+      const server = yield* serverOf();
       const targets = [
         "/",
         "/tor/",
-        "/tor/server/all",
-        "/tor/keys/all/more",
+        "/tor/server/",
+        "/tor/server/d",
+        "/tor/extra/nothing",
         "/tor/keys/authority",
-        "/tor/status-vote/current/consensus",
+        "/tor/status-vote/next/consensus",
         "/tor/status-vote/current/consensus-microdesc-2",
+        "/tor/status-vote/current/consensus2",
+        "/tor/robots.txt/more",
         "/tor/../etc/passwd",
       ];
       for (const target of targets) assert.strictEqual((yield* get(server, target)).status, absent, target);
+      for (const target of ["/tor/keys/all/more", "/tor/keys/", "/tor/keys/by-name/authority0"])
+        assert.strictEqual((yield* get(server, target)).status, "HTTP/1.0 400 Bad request", target);
       const garbage = ["\r\n\r\n", "nonsense\r\n\r\n", "GET /tor/ HTTP/1.0\r\nno field\r\n\r\n", "a".repeat(60_000)];
       for (const text of garbage)
         assert.strictEqual((yield* request(server, text)).status, "HTTP/1.0 400 Bad request", text.slice(0, 20));
       const post = yield* request(server, "POST /tor/ HTTP/1.0\r\nContent-Length: 0\r\n\r\n");
-      assert.strictEqual(post.status, "HTTP/1.0 400 This is no directory authority");
-      assert.strictEqual((yield* request(server, "HEAD / HTTP/1.0\r\n\r\n")).status, "HTTP/1.0 400 Bad method");
+      assert.strictEqual(
+        post.status,
+        "HTTP/1.0 400 Nonauthoritative directory does not accept posted server descriptors",
+      );
+      assert.strictEqual((yield* request(server, "HEAD / HTTP/1.0\r\n\r\n")).status, "HTTP/1.0 400 Bad request");
       assert.strictEqual(server.active(), 0);
     }),
   );
 
   it.effect("tells a client its address, if it knows it", () =>
     Effect.gen(function* () {
-      const server = yield* serverOf({});
+      const server = yield* serverOf();
       const { head } = yield* request(server, "GET /tor/server/authority HTTP/1.0\r\n\r\n", "192.0.2.77");
       assert.include(head, "\r\nX-Your-Address-Is: 192.0.2.77\r\n");
       assert.notInclude((yield* get(server, "/tor/server/authority")).head, "X-Your-Address-Is");
@@ -244,7 +192,7 @@ describe("the directory server", () => {
 
   it.effect("gives up a client that does not ask", () =>
     Effect.gen(function* () {
-      const server = yield* serverOf({});
+      const server = yield* serverOf();
       const { connection } = yield* server.open();
       connection.write(Buffer.from("GET /tor/"));
       yield* TestClock.adjust("59 seconds");
@@ -257,7 +205,7 @@ describe("the directory server", () => {
 
   it.effect("gives up a client that leaves before it has asked", () =>
     Effect.gen(function* () {
-      const server = yield* serverOf({});
+      const server = yield* serverOf();
       const { connection } = yield* server.open();
       connection.end();
       yield* TestClock.adjust(0);

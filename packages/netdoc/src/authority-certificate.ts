@@ -1,7 +1,8 @@
 import { hash } from "node:crypto";
 import { type RsaPublicKey, rsaIdentityDigest, rsaVerifyUnprefixed } from "@allium/crypto";
 import { ValidityError, VerificationError } from "./errors.ts";
-import { type Batch, parseBatch } from "./syntax/batch.ts";
+import { runSteps, type Steps } from "./steps.ts";
+import { type Batch, parseBatchSteps } from "./syntax/batch.ts";
 import { ItemReader } from "./syntax/reader.ts";
 import { SectionKind } from "./syntax/rules.ts";
 import { Source } from "./syntax/source.ts";
@@ -83,7 +84,11 @@ export const parseAuthorityCertificate = (input: string | Uint8Array): Authority
 
 /** Reads certificates that follow each other, as in the answer to `/tor/keys/all`; as {@link parseAuthorityCertificate}. */
 export const parseAuthorityCertificates = (input: string | Uint8Array): Batch<AuthorityCertificate> =>
-  parseBatch(document, input, startKeyword, parseOne);
+  runSteps(parseAuthorityCertificatesSteps(input));
+
+/** As {@link parseAuthorityCertificates}, in steps. */
+export const parseAuthorityCertificatesSteps = (input: string | Uint8Array): Steps<Batch<AuthorityCertificate>> =>
+  parseBatchSteps(document, input, startKeyword, parseOne);
 
 const parseOne = (source: Source): AuthorityCertificate => {
   const reader = new ItemReader(source);

@@ -146,6 +146,8 @@ export class ConsensusDiffError extends Error {
   readonly _tag = "ConsensusDiffError";
   /** What was wrong. */
   readonly problem: ConsensusDiffProblem;
+  /** The same in words. */
+  readonly detail: string;
   /** The line of the diff, from one; undefined if it is about no line of it. */
   readonly line: number | undefined;
 
@@ -153,6 +155,7 @@ export class ConsensusDiffError extends Error {
     super(`consensus diff${line === undefined ? "" : `, line ${line}`}: ${detail} (${problem})`);
     this.name = "ConsensusDiffError";
     this.problem = problem;
+    this.detail = detail;
     this.line = line;
   }
 }

@@ -1,4 +1,5 @@
 import {
+  parseAuthorityCertificatesSteps,
   parseConsensus,
   parseConsensusSteps,
   parseMicrodescriptors,
@@ -48,5 +49,6 @@ describe("reading in steps", () => {
     assert.deepStrictEqual(value, parseMicrodescriptors(text));
     assert.strictEqual(counted(parseSignedRoutersSteps(fixture("tor/router-descriptors"))).pauses, 6);
     assert.strictEqual(counted(parseSignedExtraInfosSteps(fixture("tor/extra-infos"))).pauses, 6);
+    assert.strictEqual(counted(parseAuthorityCertificatesSteps(fixture("tor/certificates"))).pauses, 3);
   });
 });

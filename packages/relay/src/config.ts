@@ -29,6 +29,14 @@ export interface LimitsConfig {
   readonly maxTrain: number;
 }
 
+/** What a relay does as a directory cache. */
+export interface DirectoryCacheConfig {
+  /** Whether it is one: it fetches all documents, and hands them on to clients (torrc `DirCache`). */
+  readonly cache: boolean;
+  /** Whether it has everybody's extra-info documents too (torrc `DownloadExtraInfo`). */
+  readonly extraInfo: boolean;
+}
+
 /** What the relay says it carries, in bytes per second. It goes into the descriptor; nothing is held to it yet. */
 export interface BandwidthConfig {
   readonly rate: number;
@@ -37,7 +45,8 @@ export interface BandwidthConfig {
 
 /**
  * Everything that an operator decides about a relay, checked and completed: what `runRelay` takes. Programs read it from
- * files; tests write it as a literal, with {@link defaultExit}, {@link defaultLimits} and {@link defaultBandwidth}.
+ * files; tests write it as a literal, with {@link defaultExit}, {@link defaultDirectory},
+ * {@link defaultLimits} and {@link defaultBandwidth}.
  */
 export interface RelayConfig {
   /** 1 to 19 letters and digits. */
@@ -58,6 +67,7 @@ export interface RelayConfig {
   readonly family: ReadonlyArray<string>;
   readonly bandwidth: BandwidthConfig;
   readonly exit: ExitConfig;
+  readonly directory: DirectoryCacheConfig;
   readonly limits: LimitsConfig;
 }
 
@@ -72,6 +82,9 @@ export const defaultExit: ExitConfig = {
   nameServers: [],
   resolvConf: "/etc/resolv.conf",
 };
+
+/** As `tor`'s: without it no authority gives V2Dir, and none Guard. */
+export const defaultDirectory: DirectoryCacheConfig = { cache: true, extraInfo: false };
 
 /** Bounds for a machine of moderate size. */
 export const defaultLimits: LimitsConfig = {

@@ -95,10 +95,10 @@ export const layer = (config: RelayConfig, facts: DescriptorFacts): Layer.Layer<
                 policy: facts.policy,
                 ipv6Policy: facts.policy.summary(6),
                 extraInfo: { sha1: extraInfo.sha1, sha256: extraInfo.sha256 },
-                cachesExtraInfo: false,
+                cachesExtraInfo: config.directory.cache && config.directory.extraInfo,
                 hiddenServiceDir: false,
                 // What earns V2Dir, without which no authority gives Guard.
-                tunnelledDirServer: true,
+                tunnelledDirServer: config.directory.cache,
                 overloadedAt: undefined,
               },
               identity,

@@ -15,18 +15,13 @@ import {
   RelayCircuits,
   type StreamOpeners,
 } from "@allium/circuit";
-import {
-  DirectoryReactor,
-  DirectoryServer,
-  DirectoryView,
-  layerDirectory,
-  layerDirectoryServer,
-} from "@allium/directory";
+import type { DirectoryView } from "@allium/directory";
 import { Supervisor, type SupervisorClosed, type TaskNameTaken, TaskPolicy } from "@allium/kernel";
 import { ExitPolicy, type PolicyError } from "@allium/netdoc";
 import { Clock, Context, Data, Effect, type FileSystem, Layer, type Path, type Scope } from "effect";
 import { defaultExit, type RelayConfig } from "./config.ts";
 import { layer as layerDescriptor } from "./descriptor.ts";
+import { makeDirectory } from "./directory.ts";
 import { layerExit, NodeResolver } from "./exit/index.ts";
 import {
   fingerprintLine,
@@ -121,16 +116,7 @@ export const startRelay = (config: RelayConfig): Effect.Effect<RunningRelay, Rel
     const store = Context.get(keys, KeyStore);
     const linkIdentity = yield* Effect.provideContext(makeCurrentLinkIdentity, keys);
 
-    const directoryContext = yield* Layer.build(
-      layerDirectoryServer({}).pipe(
-        Layer.provideMerge(
-          layerDirectory({ authorities, dataDirectory: config.dataDir, testNetwork: config.testNetwork }),
-        ),
-      ),
-    );
-    const view = Context.get(directoryContext, DirectoryView);
-    const directory = Context.get(directoryContext, DirectoryReactor);
-    const directoryServer = Context.get(directoryContext, DirectoryServer);
+    const { view, reactor: directory, cache } = yield* makeDirectory(config);
     const param = (name: string) => view.current().params.raw(name);
 
     const openers: Layer.Layer<StreamOpeners, RelayConfigError, Transport | Entropy | FileSystem.FileSystem> =
@@ -138,7 +124,7 @@ export const startRelay = (config: RelayConfig): Effect.Effect<RunningRelay, Rel
         policy: () => policy,
         ipv6: () => config.exit.ipv6,
         isNetworkAddress: networkAddresses(authorities, view.current),
-        beginDirectory: ({ address }) => directoryServer.open(publicAddresses.permits(address, 443) ? { address } : {}),
+        ...(cache === undefined ? {} : { beginDirectory: cache.begin }),
       }).pipe(Layer.provide(resolverLayer(config)));
     const channelConfig: ChannelConfig = {
       maxTrain: config.limits.maxTrain,
@@ -207,6 +193,7 @@ export const startRelay = (config: RelayConfig): Effect.Effect<RunningRelay, Rel
     yield* startTasks(
       Effect.gen(function* () {
         yield* supervisor.start(directory.fetcher, TaskPolicy.restart());
+        if (cache !== undefined) yield* supervisor.start(cache.mirror, TaskPolicy.restart());
         yield* supervisor.start(
           { ...directory.publisher, run: Effect.provideContext(directory.publisher.run, descriptorContext) },
           TaskPolicy.restart(),

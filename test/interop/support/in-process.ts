@@ -7,6 +7,7 @@ import { parseAuthorities } from "@allium/directory";
 import { Topology, type TopologyRegistry } from "@allium/kernel";
 import {
   defaultBandwidth,
+  defaultDirectory,
   defaultExit,
   defaultLimits,
   type LimitsConfig,
@@ -62,6 +63,7 @@ export const startInProcess = async (
       ipv6: true,
       resolvConf: join(network.directory, "resolv.conf"),
     },
+    directory: defaultDirectory,
     limits: { ...defaultLimits, ...limits },
   }).pipe(
     Scope.provide(scope),

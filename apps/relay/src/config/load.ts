@@ -78,6 +78,7 @@ export const loadConfig = Effect.fnUntraced(function* (name: string) {
       nameServers: exit.nameservers,
       resolvConf: inPlace(exit.resolv_conf),
     },
+    directory: { cache: said.directory.cache, extraInfo: said.directory.extra_info },
     limits: {
       maxConnectionsPerAddress: limits.max_connections_per_address,
       maxStreamsPerCircuit: limits.max_streams_per_circuit,

@@ -1,4 +1,4 @@
-import { defaultBandwidth, defaultExit, defaultLimits } from "@allium/relay";
+import { defaultBandwidth, defaultDirectory, defaultExit, defaultLimits } from "@allium/relay";
 import { Effect, Schema } from "effect";
 import { byteSize, endpoint, flag, integer, ipv4, line, nameServer, oneOf, policyRule, shaped } from "./values.ts";
 
@@ -23,6 +23,12 @@ const ExitSchema = Schema.Struct({
   ipv6: withDefault(flag, defaultExit.ipv6),
   nameservers: withDefault(Schema.Array(nameServer), defaultExit.nameServers),
   resolv_conf: withDefault(path, defaultExit.resolvConf),
+});
+
+/** The table `[directory]`. */
+const DirectorySchema = Schema.Struct({
+  cache: withDefault(flag, defaultDirectory.cache),
+  extra_info: withDefault(flag, defaultDirectory.extraInfo),
 });
 
 /** The table `[limits]`. */
@@ -62,6 +68,7 @@ export const ConfigFile = Schema.Struct({
   log_level: withDefault(oneOf(["error", "warn", "info", "debug", "trace"]), "info"),
   log_format: withDefault(oneOf(["logfmt", "json"]), "logfmt"),
   exit: withDefault(ExitSchema, {}),
+  directory: withDefault(DirectorySchema, {}),
   limits: withDefault(LimitsSchema, {}),
   metrics: withDefault(MetricsSchema, {}),
 });
@@ -73,6 +80,7 @@ export type ConfigFile = typeof ConfigFile.Type;
 export const knownKeys: Readonly<Record<string, ReadonlyArray<string>>> = {
   "": Object.keys(ConfigFile.fields),
   exit: Object.keys(ExitSchema.fields),
+  directory: Object.keys(DirectorySchema.fields),
   limits: Object.keys(LimitsSchema.fields),
   metrics: Object.keys(MetricsSchema.fields),
 };

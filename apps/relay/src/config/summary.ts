@@ -4,6 +4,9 @@ import type { ProgramConfig } from "./load.ts";
 const yesOrNo = (value: boolean): string => (value ? "yes" : "no");
 const mebibytes = (bytes: number): string => `${Number((bytes / 1_048_576).toFixed(1))} MiB`;
 
+const cacheText = ({ cache, extraInfo }: ProgramConfig["relay"]["directory"]): string =>
+  cache ? `cached for others${extraInfo ? ", extra-info documents too" : ""}` : "not cached for others";
+
 /** What a configuration means, defaults included, in a few lines for people. */
 export const summarize = ({ file, relay, log, shutdownTimeoutMillis }: ProgramConfig): string => {
   const { exit, limits, bandwidth } = relay;
@@ -26,6 +29,7 @@ export const summarize = ({ file, relay, log, shutdownTimeoutMillis }: ProgramCo
           ["  names", exit.nameServers.join(", ") || `the name servers of ${exit.resolvConf}`],
         ] as const)
       : []),
+    ["documents", cacheText(relay.directory)],
     ["connections", `${limits.maxConnectionsPerAddress} from one address`],
     ["streams", `${limits.maxStreamsPerCircuit} on a circuit, ${mebibytes(limits.streamBufferBytes)} waiting on each`],
     ["log", `${log.level}, ${log.format}`],

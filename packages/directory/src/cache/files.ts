@@ -45,11 +45,31 @@ const tooLarge = (path: string, size: ByteSize.ByteSize, limit: number): CacheFi
     detail: `has ${ByteSize.toBigInt(size)} bytes, more than ${limit}`,
   });
 
+/** Parts are gathered up to this size before they are written. */
+const WRITE_BYTES = 256 * 1024;
+
+/** The same bytes in pieces that are worth a call of the platform each. */
+function* gather(parts: Iterable<Buffer>): Generator<Buffer> {
+  let gathered: Array<Buffer> = [];
+  let bytes = 0;
+  for (const part of parts) {
+    gathered.push(part);
+    bytes += part.length;
+    if (bytes < WRITE_BYTES) continue;
+    yield gathered.length === 1 ? part : Buffer.concat(gathered);
+    gathered = [];
+    bytes = 0;
+  }
+  if (bytes > 0) yield Buffer.concat(gathered);
+}
+
 /**
  * Replaces a file as a whole: whoever opens it, even after a crash, finds the old content or the new.
+ *
+ * @param parts the content, in parts that follow each other
  */
 export const writeCacheFile = Effect.fnUntraced(
-  function* (path: string, bytes: Uint8Array): Effect.fn.Return<void, PlatformError, FileSystem.FileSystem> {
+  function* (path: string, parts: Iterable<Buffer>): Effect.fn.Return<void, PlatformError, FileSystem.FileSystem> {
     const fs = yield* FileSystem.FileSystem;
     const temporary = `${path}.new`;
     // Left by a run that was killed, perhaps with another mode.
@@ -57,7 +77,7 @@ export const writeCacheFile = Effect.fnUntraced(
     yield* Effect.scoped(
       Effect.gen(function* () {
         const file = yield* fs.open(temporary, { flag: "wx", mode: FILE_MODE });
-        yield* file.writeAll(bytes);
+        for (const bytes of gather(parts)) yield* file.writeAll(bytes);
         yield* file.sync;
       }),
     );

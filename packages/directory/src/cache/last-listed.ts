@@ -1,43 +1,48 @@
-import type { Microdescriptor, UnixMillis } from "@allium/netdoc";
+import type { UnixMillis } from "@allium/netdoc";
 
-/** A microdescriptor with the time of the last consensus that listed it. */
-export interface StoredMicrodescriptor {
-  readonly microdescriptor: Microdescriptor;
+/** A document with the time of the last consensus that listed it. */
+export interface Stored<A> {
+  readonly document: A;
   /** Undefined if the file does not say. */
   readonly lastListed: UnixMillis | undefined;
 }
 
-/** The text of a file of microdescriptors: each after an annotation that says when a consensus last listed it. */
-export const formatStored = (stored: Iterable<StoredMicrodescriptor>): Buffer => {
-  const parts: Array<Buffer> = [];
-  for (const { microdescriptor, lastListed } of stored) {
+/** The text of a file of documents, in parts: each after an annotation that says when a consensus last listed it. */
+export function* formatStored(stored: Iterable<Stored<{ readonly bytes: Buffer }>>): Generator<Buffer> {
+  // Most were listed by the same consensus.
+  let last: UnixMillis | undefined;
+  let line: Buffer = Buffer.alloc(0);
+  for (const { document, lastListed } of stored) {
     if (lastListed !== undefined) {
-      const time = new Date(lastListed).toISOString().slice(0, 19).replace("T", " ");
-      parts.push(Buffer.from(`@last-listed ${time}\n`));
+      if (lastListed !== last) {
+        const time = new Date(lastListed).toISOString().slice(0, 19).replace("T", " ");
+        line = Buffer.from(`@last-listed ${time}\n`);
+        last = lastListed;
+      }
+      yield line;
     }
-    parts.push(microdescriptor.bytes);
+    yield document.bytes;
   }
-  return Buffer.concat(parts);
-};
+}
 
 const annotation = /(?:^|\n)@last-listed (\d{4}-\d{2}-\d{2}) (\d{2}:\d{2}:\d{2})\n/;
 
 /**
- * Finds the annotations of microdescriptors that were read from a file.
+ * Finds the annotations of documents that were read from a file.
  *
- * @param file the file's content, on which `bytes` of each microdescriptor is a view
- * @param microdescriptors in the order of the file
+ * @param file the file's content, on which `bytes` of each document is a view
+ * @param documents in the order of the file
  */
-export const readStored = (
+export const readStored = <A extends { readonly bytes: Buffer }>(
   file: Buffer,
-  microdescriptors: ReadonlyArray<Microdescriptor>,
-): ReadonlyArray<StoredMicrodescriptor> => {
+  documents: ReadonlyArray<A>,
+): ReadonlyArray<Stored<A>> => {
   let before = 0;
-  return microdescriptors.map((microdescriptor) => {
-    const start = microdescriptor.bytes.byteOffset - file.byteOffset;
+  return documents.map((document) => {
+    const start = document.bytes.byteOffset - file.byteOffset;
     const match = annotation.exec(file.toString("latin1", before, start));
-    before = start + microdescriptor.bytes.length;
+    before = start + document.bytes.length;
     const time = match === null ? Number.NaN : Date.parse(`${match[1]}T${match[2]}Z`);
-    return { microdescriptor, lastListed: Number.isNaN(time) ? undefined : time };
+    return { document, lastListed: Number.isNaN(time) ? undefined : time };
   });
 };

@@ -2,7 +2,9 @@ import { Entropy, type Transport } from "@allium/channel";
 import type { UnixMillis } from "@allium/netdoc";
 import { Clock, Duration, Effect } from "effect";
 import type { Authority } from "../authorities.ts";
-import { drawAuthority, type FetchContext, fetchConsensus, fetchMicrodescriptors } from "./fetch.ts";
+import type { DocumentWorker } from "../worker/document-worker.ts";
+import { drawAuthority } from "./draw.ts";
+import { type FetchContext, fetchConsensus, fetchMicrodescriptors } from "./fetch.ts";
 import { Backoff, nextConsensusFetch } from "./schedule.ts";
 
 /** What the fetcher tells of its work. */
@@ -17,7 +19,7 @@ export interface FetcherHooks {
 export const runFetcher = (
   context: FetchContext,
   hooks: FetcherHooks,
-): Effect.Effect<never, never, Transport | Entropy> =>
+): Effect.Effect<never, never, Transport | Entropy | DocumentWorker> =>
   Effect.gen(function* () {
     const { below } = yield* Entropy;
     const { holdings, authorities, timing } = context;
@@ -29,14 +31,17 @@ export const runFetcher = (
       holdings.snapshot.consensus === undefined ? start : nextConsensusFetch(holdings.snapshot.consensus, below);
     let microdescriptorsAt: UnixMillis = start;
     let failed: Authority | undefined;
+    /** Whether to do with a diff: not after one that came to nothing. */
+    let diff = true;
 
     const consensus = Effect.gen(function* () {
       const authority = drawAuthority(authorities, below, failed);
-      yield* fetchConsensus(context, authority).pipe(
+      yield* fetchConsensus(context, authority, diff).pipe(
         Effect.matchEffect({
           onSuccess: (consensus) =>
             Effect.gen(function* () {
               failed = undefined;
+              diff = true;
               consensusBackoff.reset();
               microdescriptorBackoff.reset();
               consensusAt = nextConsensusFetch(consensus, below);
@@ -52,6 +57,7 @@ export const runFetcher = (
           onFailure: (error) =>
             Effect.gen(function* () {
               failed = authority;
+              diff = error.problem === "not-there" || error.problem === "transport";
               const delay = consensusBackoff.next(below);
               consensusAt = (yield* Clock.currentTimeMillis) + delay;
               const log =

@@ -1,19 +1,15 @@
-import {
-  type AuthorityCertificate,
-  type CertificateName,
-  type Consensus,
-  type Fingerprint,
-  type Microdescriptor,
-  parseAuthorityCertificates,
-  parseConsensus,
-  parseMicrodescriptors,
-  type Rejection,
-  type UnixMillis,
-  type UnverifiedConsensus,
-  VerificationError,
+import type {
+  AuthorityCertificate,
+  CertificateName,
+  Consensus,
+  Fingerprint,
+  Microdescriptor,
+  UnixMillis,
+  UnverifiedConsensus,
 } from "@allium/netdoc";
-import type { StoredMicrodescriptor } from "../cache/last-listed.ts";
+import type { Stored } from "../cache/last-listed.ts";
 import { type DirectorySnapshot, emptySnapshot, type HeldConsensus } from "../view.ts";
+import { checkOffered, type OfferedConsensus } from "./consensus.ts";
 
 /** How long a microdescriptor is kept after the last consensus that listed it (dir-spec 5.2). */
 export const MICRODESCRIPTOR_LIFETIME_MILLIS = 7 * 24 * 3600 * 1000;
@@ -21,23 +17,8 @@ export const MICRODESCRIPTOR_LIFETIME_MILLIS = 7 * 24 * 3600 * 1000;
 /** How long a consensus that has ended may still be used, if there is no newer one: "reasonably live" (dir-spec 5.1). */
 export const REASONABLY_LIVE_MILLIS = 24 * 3600 * 1000;
 
-/** A consensus that was read, and whose signatures are to be checked when the certificates are there. */
-export interface OfferedConsensus {
-  readonly unverified: UnverifiedConsensus;
-  readonly text: Buffer;
-}
-
-/** What came of documents that were offered. */
-export interface Accepted {
-  readonly count: number;
-  /** Those that were malformed, or proved nothing. */
-  readonly rejected: ReadonlyArray<Rejection>;
-}
-
-/** A document that was there is as good as the one that was offered. */
-export class NothingNewer extends Error {
-  readonly _tag = "NothingNewer";
-}
+/** Signers that are not trusted here, and whose certificates are kept for others, at most. */
+export const MAX_STRANGERS = 32;
 
 /**
  * What is known of the network, and the rules by which it grows: a consensus has to be signed by most of the trusted
@@ -47,6 +28,8 @@ export class NothingNewer extends Error {
 export class Holdings {
   readonly #authorities: ReadonlyArray<Fingerprint>;
   #snapshot: DirectorySnapshot = emptySnapshot;
+  /** Keys of others that have signed the consensus. Anybody can add such a signature, so they are believed nothing. */
+  #strangers: ReadonlyArray<CertificateName> = [];
   /** When a consensus that listed the microdescriptor became valid, by digest. */
   #lastListed = new Map<string, UnixMillis>();
 
@@ -60,27 +43,18 @@ export class Holdings {
   }
 
   /**
-   * Reads a consensus.
+   * Checks that a consensus is worth more than the one that is held.
    *
-   * @throws NetdocError if it is none
    * @throws VerificationError if it is of another flavour
    * @throws NothingNewer if the one that is held is at least as new
    */
-  readConsensus(text: Buffer): OfferedConsensus {
-    const unverified = parseConsensus(text);
-    if (unverified.flavor !== "microdesc")
-      throw new VerificationError("consensus", "inconsistent", "network-status-version", "is of another flavour");
-    const held = this.#snapshot.consensus?.lifetime.validAfter;
-    const offered = unverified.lifetime.validAfter;
-    if (held !== undefined && offered <= held)
-      throw new NothingNewer(
-        `offers the consensus of ${new Date(offered).toISOString()}, and that of ${new Date(held).toISOString()} is here`,
-      );
+  offer(unverified: UnverifiedConsensus, text: Buffer): Omit<OfferedConsensus, "signedDigest"> {
+    checkOffered(unverified, "microdesc", this.#snapshot.consensus?.lifetime.validAfter);
     return { unverified, text };
   }
 
   /** The certificates that are wanted to check the signatures of a consensus. */
-  missingCertificates(offered: OfferedConsensus, now: UnixMillis): ReadonlyArray<CertificateName> {
+  missingCertificates(offered: Pick<OfferedConsensus, "unverified">, now: UnixMillis): ReadonlyArray<CertificateName> {
     return offered.unverified.missingCertificates(this.#trust(now));
   }
 
@@ -91,31 +65,45 @@ export class Holdings {
    * @throws VerificationError if too few trusted authorities have signed it
    * @throws ValidityError if it is not of this time
    */
-  acceptConsensus({ unverified, text }: OfferedConsensus, now: UnixMillis, late = 0): Consensus {
+  acceptConsensus({ unverified, text, signedDigest }: OfferedConsensus, now: UnixMillis, late = 0): Consensus {
     const consensus = unverified.verify(this.#trust(now));
     consensus.checkUsable(now, late);
     const signers = new Set(unverified.signatures.map(({ authority }) => authority));
-    const held: HeldConsensus = { consensus, text, signers: [...signers] };
+    const held: HeldConsensus = { consensus, text, signedDigest, signers: [...signers] };
+    this.#strangers = unverified.signatures
+      .filter(({ authority }) => !this.#authorities.includes(authority))
+      .map(({ authority, signingKey }) => ({ identity: authority, signingKey }))
+      .slice(0, MAX_STRANGERS);
     this.#markListed(consensus);
     this.#update({ held, consensus, params: consensus.params, microdescriptors: this.#stillWanted(now) });
     return consensus;
   }
 
-  /** Takes certificates of trusted authorities that have not expired; of one signing key the newest. */
-  acceptCertificates(text: Buffer, now: UnixMillis): Accepted {
-    const { documents, rejected } = parseAuthorityCertificates(text);
+  /** The certificates of other signers of the consensus, which a cache hands on to clients that trust them. */
+  missingStrangers(now: UnixMillis): ReadonlyArray<CertificateName> {
+    const known = new Set(this.#snapshot.certificates.filter((one) => one.isValidAt(now)).map(keyOf));
+    return this.#strangers.filter(({ identity, signingKey }) => !known.has(`${identity}-${signingKey}`));
+  }
+
+  /**
+   * Takes certificates of authorities that are trusted, or have signed the consensus, and that have not expired; of one signing
+   * key the newest. Answers with how many.
+   */
+  acceptCertificates(certificates: ReadonlyArray<AuthorityCertificate>, now: UnixMillis): number {
     const byKey = new Map(this.#snapshot.certificates.map((certificate) => [keyOf(certificate), certificate]));
     let count = 0;
-    for (const certificate of documents) {
+    for (const certificate of certificates) {
       const known = byKey.get(keyOf(certificate));
-      if (!this.#authorities.includes(certificate.identity) || !certificate.isValidAt(now)) continue;
+      if (!this.#isWanted(certificate) || !certificate.isValidAt(now)) continue;
       if (known !== undefined && known.published >= certificate.published) continue;
       byKey.set(keyOf(certificate), certificate);
       count++;
     }
-    const certificates = [...byKey.values()].filter((certificate) => certificate.isValidAt(now));
-    if (count > 0) this.#update({ certificates });
-    return { count, rejected };
+    if (count > 0) {
+      const kept = [...byKey.values()].filter((one) => this.#isWanted(one) && one.isValidAt(now));
+      this.#update({ certificates: kept });
+    }
+    return count;
   }
 
   /** The digests of microdescriptors that the consensus lists and that are not here. */
@@ -124,38 +112,44 @@ export class Holdings {
     return consensus === undefined ? [] : missing(consensus, microdescriptors);
   }
 
-  /** Takes those microdescriptors of a text whose digests are wanted. */
-  acceptMicrodescriptors(text: Buffer, wanted: ReadonlySet<string>): Accepted {
-    const { documents, rejected } = parseMicrodescriptors(text);
-    const fitting = documents.filter(({ digest }) => wanted.has(digest));
+  /** Takes those microdescriptors whose digests are wanted; answers with how many. */
+  acceptMicrodescriptors(offered: ReadonlyArray<Microdescriptor>, wanted: ReadonlySet<string>): number {
+    const fitting = offered.filter(({ digest }) => wanted.has(digest));
     if (fitting.length > 0) {
       const microdescriptors = new Map(this.#snapshot.microdescriptors);
       for (const one of fitting) microdescriptors.set(one.digest, one);
       this.#update({ microdescriptors });
     }
-    return { count: fitting.length, rejected };
+    return fitting.length;
   }
 
-  /** All microdescriptors, each with the time of the last consensus that listed it. */
-  *storedMicrodescriptors(): IterableIterator<StoredMicrodescriptor> {
-    for (const microdescriptor of this.#snapshot.microdescriptors.values())
-      yield { microdescriptor, lastListed: this.#lastListed.get(microdescriptor.digest) };
+  /** Microdescriptors, each with the time of the last consensus that listed it. */
+  *storedMicrodescriptors(
+    microdescriptors: ReadonlyMap<string, Microdescriptor>,
+  ): IterableIterator<Stored<Microdescriptor>> {
+    for (const document of microdescriptors.values())
+      yield { document, lastListed: this.#lastListed.get(document.digest) };
   }
 
   /** Takes those microdescriptors of a cache that a consensus has listed not too long ago; answers with how many. */
-  restoreMicrodescriptors(stored: ReadonlyArray<StoredMicrodescriptor>, now: UnixMillis): number {
+  restoreMicrodescriptors(stored: ReadonlyArray<Stored<Microdescriptor>>, now: UnixMillis): number {
     const microdescriptors = new Map(this.#snapshot.microdescriptors);
     let count = 0;
-    for (const { microdescriptor, lastListed } of stored) {
-      const { digest } = microdescriptor;
+    for (const { document, lastListed } of stored) {
+      const { digest } = document;
       const listed = this.#lastListed.get(digest) ?? lastListed;
       if (listed === undefined || isForgotten(listed, now)) continue;
       this.#lastListed.set(digest, listed);
-      microdescriptors.set(digest, microdescriptor);
+      microdescriptors.set(digest, document);
       count++;
     }
     if (count > 0) this.#update({ microdescriptors });
     return count;
+  }
+
+  #isWanted({ identity, signingKeyDigest }: AuthorityCertificate): boolean {
+    if (this.#authorities.includes(identity)) return true;
+    return this.#strangers.some((one) => one.identity === identity && one.signingKey === signingKeyDigest);
   }
 
   #trust(now: UnixMillis) {

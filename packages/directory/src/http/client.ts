@@ -3,7 +3,7 @@ import { Signal } from "@allium/kernel";
 import { Effect } from "effect";
 import { DirectoryFetchError } from "../errors.ts";
 import type { DirectoryTiming } from "../timing.ts";
-import { acceptEncoding, BodyError, decodeBody } from "./body.ts";
+import { acceptEncoding, BodyError, unpackBody } from "./body.ts";
 import { type Headers, HttpError, shorten } from "./head.ts";
 import { type HttpResponse, ResponseReader } from "./response.ts";
 
@@ -16,6 +16,8 @@ export interface DirectoryRequest {
   readonly post?: Buffer;
   /** For `If-Modified-Since`, in milliseconds since 1970. */
   readonly ifModifiedSince?: number | undefined;
+  /** The consensus of which a diff would do, as `consensusSignedDigest` names it (dir-spec 4.5.2). */
+  readonly diffFrom?: string | undefined;
   /** How many bytes the body may have, as it comes and unpacked. */
   readonly limit: number;
 }
@@ -39,11 +41,12 @@ const urlOf = ({ endpoint, path }: DirectoryRequest): string =>
 
 /** The bytes of a request (dir-spec 6.1). */
 export const formatRequest = (request: DirectoryRequest): Buffer => {
-  const { endpoint, path, post, ifModifiedSince } = request;
+  const { endpoint, path, post, ifModifiedSince, diffFrom } = request;
   const lines = [`${post === undefined ? "GET" : "POST"} ${path} HTTP/1.0`, `Host: ${formatEndpoint(endpoint)}`];
   if (post === undefined) lines.push(`Accept-Encoding: ${acceptEncoding}`);
   else lines.push(`Content-Length: ${post.length}`);
   if (ifModifiedSince !== undefined) lines.push(`If-Modified-Since: ${new Date(ifModifiedSince).toUTCString()}`);
+  if (diffFrom !== undefined) lines.push(`X-Or-Diff-From-Consensus: ${diffFrom}`);
   const head = Buffer.from(`${lines.join("\r\n")}\r\n\r\n`, "latin1");
   return post === undefined ? head : Buffer.concat([head, post]);
 };
@@ -77,10 +80,12 @@ export const exchange = Effect.fn("directory.exchange")(function* (
     },
     (connection) => Effect.sync(() => connection.destroy()),
   ).pipe(Effect.timeoutOrElse({ duration: timing.exchangeTimeout, ...late("no whole answer in time") }));
-  return yield* Effect.try({
-    try: () => unpack(response, url, request.limit),
-    catch: (cause) => toFetchError(cause, url),
-  });
+  const { status, reason, headers } = response;
+  const encoding = (headers.get("content-encoding") ?? "identity").toLowerCase();
+  const body = yield* Effect.mapError(unpackBody(encoding, response.body, request.limit), (cause) =>
+    toFetchError(cause, url),
+  );
+  return { url, status, reason, headers, body };
 });
 
 /** Reads an answer to its end. */
@@ -118,12 +123,6 @@ const receive = (
       );
     }
   });
-};
-
-const unpack = (response: HttpResponse, url: string, limit: number): DirectoryResponse => {
-  const { status, reason, headers } = response;
-  const encoding = (headers.get("content-encoding") ?? "identity").toLowerCase();
-  return { url, status, reason, headers, body: decodeBody(encoding, response.body, limit) };
 };
 
 /** What went wrong with the bytes, as an error that names the request. Anything unknown is a bug, and stays one. */

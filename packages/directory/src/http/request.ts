@@ -3,12 +3,13 @@ import { type Headers, HeadReader, HttpError, shorten } from "./head.ts";
 /** A request, without the body that one of another method than GET may have. */
 export interface HttpRequest {
   readonly method: string;
-  /** The target as it came; begins with a slash. */
+  /** The path that it is about; begins with a slash. */
   readonly target: string;
   readonly headers: Headers;
 }
 
-const requestLine = /^([A-Z]{1,16}) (\/[\x21-\x7e]*) HTTP\/1\.[0-9]$/;
+/** Proxies put the server before the path (RFC 1945, 5.1.2). */
+const requestLine = /^([A-Z]{1,16}) (?:https?:\/\/[^/ ]*)?(\/[\x21-\x7e]*) HTTP\/1\.[0-9]$/;
 
 /** Reads one request of HTTP/1.0 (RFC 1945, section 5). */
 export class RequestReader {
@@ -33,13 +34,3 @@ export class RequestReader {
     return { method: match[1] as string, target: match[2] as string, headers: head.headers };
   }
 }
-
-/** Whether a request's `Accept-Encoding` names an encoding; undefined if it has no such field. */
-export const accepts = (headers: Headers, encoding: string): boolean | undefined => {
-  const text = headers.get("accept-encoding");
-  if (text === undefined) return undefined;
-  return text.split(",").some((entry) => {
-    const [name, ...parameters] = entry.split(";").map((part) => part.trim().toLowerCase());
-    return name === encoding && !parameters.some((parameter) => /^q=0(?:\.0*)?$/.test(parameter));
-  });
-};

@@ -1,23 +1,28 @@
-import { promisify } from "node:util";
-import { deflate } from "node:zlib";
 import { EndReason } from "@allium/cell";
 import { type Connection, connectionPair } from "@allium/channel";
 import { type OpenedStream, refuseStream, type StreamRefusal } from "@allium/circuit";
 import { Signal } from "@allium/kernel";
 import { Cause, Clock, Context, Effect, FiberSet, Layer } from "effect";
-import { HttpError } from "../http/head.ts";
+import { HttpError, shorten } from "../http/head.ts";
 import { type HttpRequest, RequestReader } from "../http/request.ts";
+import { DirectoryMirror } from "../mirror/mirror.ts";
 import { DirectoryReactor } from "../reactor.ts";
 import { type ServerTiming, serverTiming } from "../timing.ts";
 import { DirectoryView } from "../view.ts";
-import { type Answer, answerTo, badRequest } from "./answer.ts";
+import { answerTo } from "./answer.ts";
+import { Bodies, type Prepared } from "./bodies.ts";
+import { MAX_REQUEST_BYTES, MAX_STREAMS, PIECE_BYTES } from "./limits.ts";
+import { badRequest } from "./model.ts";
+import { OwnReader } from "./own.ts";
 
 /** How the directory server behaves. */
 export interface DirectoryServerConfig {
-  /** Streams served at a time; one more is refused with RESOURCELIMIT. @default 1000 */
+  /** Streams served at a time; one more is refused with RESOURCELIMIT. @default MAX_STREAMS */
   readonly maxStreams?: number;
-  /** The most that a request may have, in bytes. tor asks for up to 500 microdescriptors at a time. @default 50000 */
+  /** The most that a request may have, in bytes. @default MAX_REQUEST_BYTES */
   readonly requestBytes?: number;
+  /** Bodies packed for single requests and not sent yet, in bytes; a further one is 503. @default MAX_BODY_BYTES */
+  readonly bodyBytes?: number;
   /** Other times than `serverTiming`. */
   readonly timing?: Partial<ServerTiming>;
 }
@@ -28,9 +33,19 @@ export interface DirectoryClient {
   readonly address?: string;
 }
 
+/** What the server has done since its start. */
+export interface DirectoryServerCounts {
+  /** Answers by status. */
+  readonly answers: ReadonlyMap<number, number>;
+  /** Diffs among them. */
+  readonly diffs: number;
+  /** Bytes of bodies. */
+  readonly bytes: number;
+}
+
 /**
- * Answers BEGIN_DIR streams with what the `DirectoryView` holds and with the relay's own documents, over a connection within
- * the process.
+ * Answers BEGIN_DIR streams as a directory cache, with what the `DirectoryView` and the `DirectoryMirror` hold and with the
+ * relay's own documents, over a connection within the process.
  */
 export class DirectoryServer extends Context.Service<
   DirectoryServer,
@@ -39,35 +54,26 @@ export class DirectoryServer extends Context.Service<
     readonly open: (client?: DirectoryClient) => Effect.Effect<OpenedStream, StreamRefusal>;
     /** Streams that are being served. */
     readonly active: () => number;
+    /** Bytes of bodies that were packed for one request each and have not left. */
+    readonly heldBytes: () => number;
+    readonly counts: () => DirectoryServerCounts;
   }
 >()("allium/directory/DirectoryServer") {}
-
-const deflateAsync = promisify(deflate);
-
-/** The answer goes out in pieces of this size, each when the one before it has been taken. */
-const PIECE_BYTES = 32 * 1024;
 
 const make = Effect.fnUntraced(function* (config: DirectoryServerConfig) {
   const view = yield* DirectoryView;
   const reactor = yield* DirectoryReactor;
   const streams = yield* FiberSet.make<void>();
-  const maxStreams = config.maxStreams ?? 1000;
-  const requestBytes = config.requestBytes ?? 50_000;
+  const mirror = yield* DirectoryMirror;
+  const maxStreams = config.maxStreams ?? MAX_STREAMS;
+  const requestBytes = config.requestBytes ?? MAX_REQUEST_BYTES;
   const { requestTimeout, stallTimeout }: ServerTiming = { ...serverTiming, ...config.timing };
+  const bodies = new Bodies(config.bodyBytes);
+  const own = new OwnReader();
+  const answers = new Map<number, number>();
+  let diffs = 0;
+  let bytes = 0;
   let active = 0;
-  /** The consensus that was packed last: everybody asks for the same one. */
-  let shared: { readonly text: Buffer; readonly packed: Promise<Buffer> } | undefined;
-
-  const pack = (answer: Answer): Effect.Effect<ReadonlyArray<Buffer>> => {
-    if (!answer.deflate || answer.body.length === 0) return Effect.succeed(answer.body);
-    const [text] = answer.body;
-    if (answer.shared && text !== undefined) {
-      if (shared?.text !== text) shared = { text, packed: deflateAsync(text) };
-      const { packed } = shared;
-      return Effect.promise(async () => [await packed]);
-    }
-    return Effect.promise(async () => [await deflateAsync(Buffer.concat(answer.body))]);
-  };
 
   const readRequest = (connection: Connection, changed: Signal): Effect.Effect<HttpRequest | undefined, HttpError> => {
     const reader = new RequestReader(requestBytes);
@@ -137,11 +143,32 @@ const make = Effect.fnUntraced(function* (config: DirectoryServerConfig) {
       // Nothing came, or not all of it: there is nobody to answer to.
       if (read !== "malformed" && (read._tag === "None" || read.value === undefined)) return connection.destroy();
       const now = yield* Clock.currentTimeMillis;
-      const served = { snapshot: view.current(), own: reactor.publication()?.documents };
-      const answer = read === "malformed" ? badRequest : answerTo(read.value as HttpRequest, served, now);
-      const body = yield* pack(answer);
-      const sent = yield* send(connection, changed, formatHead(answer, body, client, now), body);
-      if (!sent) connection.destroy();
+      const served = {
+        snapshot: view.current(),
+        consensus: mirror.consensus,
+        descriptors: mirror.descriptors,
+        own: own.read(reactor.publication()?.documents),
+      };
+      const request = read === "malformed" ? undefined : read.value;
+      const answer = request === undefined ? badRequest : answerTo(request, served, now);
+      yield* Effect.acquireUseRelease(
+        bodies.prepare(answer),
+        (prepared) =>
+          Effect.gen(function* () {
+            const length = prepared.body.reduce((sum, part) => sum + part.length, 0);
+            answers.set(prepared.status, (answers.get(prepared.status) ?? 0) + 1);
+            if (prepared.isDiff) diffs++;
+            bytes += length;
+            const { status, encoding, isDiff } = prepared;
+            const what = request === undefined ? "no request" : `${request.method} ${shorten(request.target)}`;
+            yield* Effect.logDebug(
+              `directory: ${what}: ${status}, ${length} bytes, ${encoding}${isDiff ? ", a diff" : ""}`,
+            );
+            const sent = yield* send(connection, changed, formatHead(prepared, length, client, now), prepared.body);
+            if (!sent) connection.destroy();
+          }),
+        ({ release }) => Effect.sync(release),
+      );
     });
   };
 
@@ -164,17 +191,21 @@ const make = Effect.fnUntraced(function* (config: DirectoryServerConfig) {
         } satisfies OpenedStream);
       }),
     active: () => active,
+    heldBytes: () => bodies.bytes,
+    counts: () => ({ answers: new Map(answers), diffs, bytes }),
   });
 });
 
-/** The head of an answer (dir-spec 6.1). */
-const formatHead = (answer: Answer, body: ReadonlyArray<Buffer>, client: DirectoryClient, now: number): Buffer => {
-  const lines = [`HTTP/1.0 ${answer.status} ${answer.reason}`, `Date: ${new Date(now).toUTCString()}`];
-  if (client.address !== undefined) lines.push(`X-Your-Address-Is: ${client.address}`);
-  if (body.length > 0) {
-    const length = body.reduce((sum, part) => sum + part.length, 0);
-    lines.push("Content-Type: text/plain", `Content-Encoding: ${answer.deflate ? "deflate" : "identity"}`);
-    lines.push(`Content-Length: ${length}`);
+/** The head of an answer (dir-spec 6.1), with the fields that `tor`'s have. */
+const formatHead = (prepared: Prepared, length: number, client: DirectoryClient, now: number): Buffer => {
+  const { status, reason, encoding, lifetime, varies } = prepared;
+  const lines = [`HTTP/1.0 ${status} ${reason}`, `Date: ${new Date(now).toUTCString()}`];
+  if (status === 200) {
+    lines.push("Content-Type: text/plain");
+    if (client.address !== undefined) lines.push(`X-Your-Address-Is: ${client.address}`);
+    lines.push(`Content-Encoding: ${encoding}`, `Content-Length: ${length}`);
+    lines.push(lifetime > 0 ? `Expires: ${new Date(now + lifetime * 1000).toUTCString()}` : "Pragma: no-cache");
+    if (varies) lines.push("Vary: X-Or-Diff-From-Consensus");
   }
   return Buffer.from(`${lines.join("\r\n")}\r\n\r\n`, "latin1");
 };
@@ -182,4 +213,5 @@ const formatHead = (answer: Answer, body: ReadonlyArray<Buffer>, client: Directo
 /** The directory server of a relay; its streams end with the layer. */
 export const layer = (
   config: DirectoryServerConfig = {},
-): Layer.Layer<DirectoryServer, never, DirectoryReactor | DirectoryView> => Layer.effect(DirectoryServer, make(config));
+): Layer.Layer<DirectoryServer, never, DirectoryReactor | DirectoryView | DirectoryMirror> =>
+  Layer.effect(DirectoryServer, make(config));

@@ -10,6 +10,7 @@ import {
   DirectoryReactor,
   DirectoryView,
   layerDirectory,
+  layerDocumentWorkerInline,
   type OwnDocuments,
 } from "../../src/index.ts";
 import { AuthorityKeys } from "./authority-keys.ts";
@@ -75,7 +76,12 @@ export class PretendedNetwork {
     Scope.Scope
   > {
     const layer = layerDirectory({ dataDirectory: "/data", testNetwork: false, ...config }).pipe(
-      Layer.provide([this.memory.host(relayHost), layerEntropySeeded("directory"), this.files.layer]),
+      Layer.provide([
+        this.memory.host(relayHost),
+        layerEntropySeeded("directory"),
+        this.files.layer,
+        layerDocumentWorkerInline,
+      ]),
       Layer.provideMerge(this.logs.layer),
     );
     return Effect.gen(function* () {

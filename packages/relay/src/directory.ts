@@ -1,0 +1,69 @@
+import type { Entropy, Transport } from "@allium/channel";
+import type { OpenedStream, StreamOrigin, StreamRefusal } from "@allium/circuit";
+import {
+  DirectoryMirror,
+  DirectoryReactor,
+  DirectoryServer,
+  DirectoryView,
+  layerDirectory,
+  layerDirectoryMirror,
+  layerDirectoryServer,
+  layerDocumentWorker,
+} from "@allium/directory";
+import type { WiredReactor } from "@allium/kernel";
+import { ExitPolicy } from "@allium/netdoc";
+import { Context, Effect, type FileSystem, Layer, type Scope } from "effect";
+import type { RelayConfig } from "./config.ts";
+
+/** What a relay has of the directory. */
+export interface RelayDirectory {
+  readonly view: DirectoryView["Service"];
+  readonly reactor: DirectoryReactor["Service"];
+  /** What makes it a directory cache; undefined if it is none. */
+  readonly cache:
+    | {
+        readonly mirror: WiredReactor;
+        readonly server: DirectoryServer["Service"];
+        /** Answers BEGIN_DIR. */
+        readonly begin: (origin: StreamOrigin) => Effect.Effect<OpenedStream, StreamRefusal>;
+      }
+    | undefined;
+}
+
+/** Addresses that are worth telling to a client: others may be those of a machine in between (`X-Your-Address-Is`). */
+const publicAddresses = ExitPolicy.ofOptions({ rules: ["accept *:*"], ipv6: true, rejectPrivate: true });
+
+/** Builds the directory of a relay, which lives until the scope closes. */
+export const makeDirectory = (
+  config: RelayConfig,
+): Effect.Effect<RelayDirectory, never, Transport | Entropy | FileSystem.FileSystem | Scope.Scope> =>
+  Effect.gen(function* () {
+    const { authorities, dataDir: dataDirectory, testNetwork, directory } = config;
+    const known = layerDirectory({ authorities, dataDirectory, testNetwork, forOthers: directory.cache });
+    if (!directory.cache) {
+      const context = yield* Layer.build(known.pipe(Layer.provide(layerDocumentWorker)));
+      return {
+        view: Context.get(context, DirectoryView),
+        reactor: Context.get(context, DirectoryReactor),
+        cache: undefined,
+      };
+    }
+    const { extraInfo } = directory;
+    const context = yield* Layer.build(
+      layerDirectoryServer().pipe(
+        Layer.provideMerge(layerDirectoryMirror({ authorities, dataDirectory, testNetwork, extraInfo })),
+        Layer.provideMerge(known),
+        Layer.provide(layerDocumentWorker),
+      ),
+    );
+    const server = Context.get(context, DirectoryServer);
+    return {
+      view: Context.get(context, DirectoryView),
+      reactor: Context.get(context, DirectoryReactor),
+      cache: {
+        mirror: Context.get(context, DirectoryMirror).mirror,
+        server,
+        begin: ({ address }) => server.open(publicAddresses.permits(address, 443) ? { address } : {}),
+      },
+    };
+  });
