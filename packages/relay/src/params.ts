@@ -1,5 +1,6 @@
 import { CELL_BODY_LEN } from "@allium/cell";
 import type { ChannelConfig } from "@allium/channel";
+import { QUERY_ATTEMPTS, QUERY_TIMEOUT_MILLIS } from "./exit/limits.ts";
 
 /** A parameter's raw value in the consensus, or `undefined`. */
 type Param = (name: string) => number | undefined;
@@ -7,7 +8,7 @@ type Param = (name: string) => number | undefined;
 const read = (param: Param, name: string, fallback: number, low: number, high: number): number =>
   Math.min(Math.max(param(name) ?? fallback, low), high);
 
-// The consensus parameters that channels and circuits of a relay follow (param-spec, padding-spec).
+// The consensus parameters that a relay follows (param-spec, padding-spec).
 //
 // | parameter | default | range | for |
 // | --- | --- | --- | --- |
@@ -16,6 +17,11 @@ const read = (param: Param, name: string, fallback: number, low: number, high: n
 // | nf_pad_before_usage | 1 | 0, 1 | padding before a channel is used |
 // | nf_conntimeout_relays | 3600 s | 60 to 604800 | channels without circuits |
 // | circ_max_cell_queue_size | 50000 cells | 1000 to 2^31 - 1 | a circuit's inbox |
+// | onion-key-rotation-days | 28 d | 1 to 90 | the onion keys |
+// | onion-key-grace-period-days | 7 d | 1 to the one above | the ones before them |
+// | exit_dns_timeout | 1000 ms | 1 to 120000 | an attempt at a name server |
+// | exit_dns_num_attempts | 2 | 0 to 255, but at least one is made | attempts at each |
+// | refuseunknownexits | 1 | 0, 1 | exit streams through relays that are not in the consensus |
 
 /** What channels follow. Asked anew each time: a new consensus may say something else. */
 export const channelParams = (
@@ -33,6 +39,33 @@ export const channelParams = (
   idleTimeoutMillis: () => read(param, "nf_conntimeout_relays", 3_600, 60, 604_800) * 1000,
   inboxLimitBytes: () => read(param, "circ_max_cell_queue_size", 50_000, 1_000, 0x7fff_ffff) * CELL_BODY_LEN,
 });
+
+/** For how long onion keys are used. */
+export interface OnionKeyParams {
+  /** The age at which a new onion key is made, in milliseconds. */
+  readonly rotationMillis: number;
+  /** How long the one before it is accepted after that, in milliseconds. */
+  readonly graceMillis: number;
+}
+
+const millisPerDay = 86_400_000;
+
+/** How onion keys are rotated, as the consensus has it. */
+export const onionKeyParams = (param: Param): OnionKeyParams => {
+  const rotationDays = read(param, "onion-key-rotation-days", 28, 1, 90);
+  const graceDays = read(param, "onion-key-grace-period-days", 7, 1, rotationDays);
+  return { rotationMillis: rotationDays * millisPerDay, graceMillis: graceDays * millisPerDay };
+};
+
+/** How patiently name servers are asked. */
+export const dnsParams = (param: Param): { readonly timeoutMillis: number; readonly attempts: number } => ({
+  timeoutMillis: read(param, "exit_dns_timeout", QUERY_TIMEOUT_MILLIS, 1, 120_000),
+  // None at all would be no question: the platform does not know that either.
+  attempts: Math.max(1, read(param, "exit_dns_num_attempts", QUERY_ATTEMPTS, 0, 255)),
+});
+
+/** Whether streams are refused that come through a relay which the consensus does not list. */
+export const refusesUnknownExits = (param: Param): boolean => read(param, "refuseunknownexits", 1, 0, 1) === 1;
 
 /** When idle circuits are closed. */
 export interface CircuitParams {

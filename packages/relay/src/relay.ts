@@ -31,9 +31,10 @@ import {
   layerKeyStore,
   publicIdentity,
 } from "./keys/index.ts";
-import { keepCertificates, makeCurrentLinkIdentity } from "./link-identity.ts";
+import { keepCertificates, keepOnionKeys } from "./key-tasks.ts";
+import { makeCurrentLinkIdentity } from "./link-identity.ts";
 import { networkAddresses } from "./network-addresses.ts";
-import { channelParams, circuitParams } from "./params.ts";
+import { channelParams, circuitParams, onionKeyParams } from "./params.ts";
 import { expireIdleCircuits, heartbeat } from "./tasks.ts";
 import { measureTraffic, TrafficMeter } from "./traffic.ts";
 
@@ -185,7 +186,15 @@ export const startRelay = (config: RelayConfig): Effect.Effect<RunningRelay, Rel
       heartbeat: { name: "heartbeat", run: heartbeat({ circuits, channels, traffic, startedAt }) },
       certificates: {
         name: "certificates",
-        run: keepCertificates(linkIdentity, listener, directory.publish("the signing key has changed")).pipe(
+        run: keepCertificates({
+          identity: linkIdentity,
+          listener,
+          onNewSigningKey: directory.publish("the signing key has changed"),
+        }).pipe(Effect.provideContext(keys)),
+      },
+      onionKeys: {
+        name: "onion keys",
+        run: keepOnionKeys(() => onionKeyParams(param), directory.publish("the onion key has changed")).pipe(
           Effect.provideContext(keys),
         ),
       },
@@ -202,6 +211,7 @@ export const startRelay = (config: RelayConfig): Effect.Effect<RunningRelay, Rel
         yield* supervisor.start(tasks.idle, TaskPolicy.restart());
         yield* supervisor.start(tasks.heartbeat, TaskPolicy.restart());
         yield* supervisor.start(tasks.certificates, TaskPolicy.restart());
+        yield* supervisor.start(tasks.onionKeys, TaskPolicy.restart());
       }),
     );
     yield* directory.publish("the relay has started");
