@@ -23,6 +23,7 @@ import { defaultExit, type RelayConfig } from "./config.ts";
 import { layer as layerDescriptor } from "./descriptor.ts";
 import { makeDirectory } from "./directory.ts";
 import { layerExit, NodeResolver } from "./exit/index.ts";
+import { keepCertificates, keepOnionKeys } from "./key-tasks.ts";
 import {
   fingerprintLine,
   handshakeServerKeys,
@@ -31,7 +32,6 @@ import {
   layerKeyStore,
   publicIdentity,
 } from "./keys/index.ts";
-import { keepCertificates, keepOnionKeys } from "./key-tasks.ts";
 import { makeCurrentLinkIdentity } from "./link-identity.ts";
 import { networkAddresses } from "./network-addresses.ts";
 import { channelParams, circuitParams, onionKeyParams } from "./params.ts";
