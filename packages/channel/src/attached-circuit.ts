@@ -19,7 +19,8 @@ export interface CircuitHost {
   readonly sendCell: (cell: Buffer, answer: boolean) => void;
   /** Takes the circuit off the channel. False if it was gone already. */
   readonly detach: (circuit: AttachedCircuit) => boolean;
-  readonly sendDestroy: (circId: number, reason: number) => void;
+  /** Tells the peer; `answer` if it is the answer to its CREATE. */
+  readonly sendDestroy: (circId: number, reason: number, answer: boolean) => void;
   readonly noteRelay: (command: number) => void;
 }
 
@@ -32,11 +33,14 @@ export class AttachedCircuit implements ChannelCircuit {
   /** Whether we asked the peer for it: then it answers with CREATED. */
   private readonly ours: boolean;
   private created = false;
+  /** Whether the peer's CREATE was answered. */
+  private answered: boolean;
 
   constructor(host: CircuitHost, circId: number, ours: boolean, signals: CircuitSignals) {
     this.host = host;
     this.circId = circId;
     this.ours = ours;
+    this.answered = ours;
     this.inbox = new CircuitInbox({
       circId,
       signal: signals.inbound,
@@ -70,12 +74,14 @@ export class AttachedCircuit implements ChannelCircuit {
   }
 
   sendCell(command: number, payload: Buffer): void {
-    if (!this.outbox.closed) this.host.sendCell(encodeFixedCell(this.circId, command, payload), !this.ours);
+    if (this.outbox.closed) return;
+    this.answered = true;
+    this.host.sendCell(encodeFixedCell(this.circId, command, payload), !this.ours);
   }
 
   destroy(reason: number): void {
     this.inbox.clear();
-    if (this.host.detach(this)) this.host.sendDestroy(this.circId, reason);
+    if (this.host.detach(this)) this.host.sendDestroy(this.circId, reason, !this.answered);
     this.outbox.close();
   }
 

@@ -158,7 +158,7 @@ export class Channel {
       nanos: () => clock.monotonicTimeNanosUnsafe(),
       sendCell: (cell, answer) => this.sendCell(cell, answer),
       detach: (circuit) => this.detach(circuit),
-      sendDestroy: (circId, reason) => this.sendDestroy(circId, reason, false),
+      sendDestroy: (circId, reason, answer) => this.sendDestroy(circId, reason, answer),
       noteRelay: (command) => this.activity.noteRelay(command),
     };
   }

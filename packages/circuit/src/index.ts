@@ -8,15 +8,20 @@ export * from "./hop.ts";
 export * from "./ingress.ts";
 export * from "./messages.ts";
 export { RandomPool, randomPoolOf } from "./random-pool.ts";
+export type { CircuitRefusal, HandshakeKind } from "./relay/circuit-acceptor.ts";
 export * from "./relay/extend.ts";
 export * from "./relay/handshake.ts";
 export {
+  type HandshakeRefused,
+  type HandshakeService,
+  Handshakes,
+  handshakesInline,
+} from "./relay/handshake-service.ts";
+export type { CircuitEnd, CircuitMemory, RelayCircuit } from "./relay/relay-circuit.ts";
+export {
   type CircuitCounters,
-  type CircuitEnd,
-  type CircuitMemory,
-  type HandshakeKind,
+  DEFAULT_HANDSHAKE_LIMITS,
   layer as layerRelayCircuits,
-  type RelayCircuit,
   RelayCircuits,
   type RelayCircuitsConfig,
 } from "./relay/relay-circuits.ts";

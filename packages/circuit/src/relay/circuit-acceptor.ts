@@ -1,0 +1,200 @@
+import { DestroyReason, HandshakeType } from "@allium/cell";
+import type { CreateRequest } from "@allium/channel";
+import type { MemoryQuota } from "@allium/kernel";
+import { Cause, type Clock, Effect } from "effect";
+import { AskedCircuit } from "./asked-circuit.ts";
+import { type Answered, type CreateOptions, UnknownHandshake } from "./handshake.ts";
+import { HandshakeQueue, type HandshakeQueueLimits, type HandshakeTicket } from "./handshake-queue.ts";
+import type { HandshakeRefused, HandshakeService } from "./handshake-service.ts";
+
+/** A handshake that a relay answers. */
+export type HandshakeKind = "fast" | "ntor" | "ntor_v3";
+
+// Why a CREATE is refused, and what the peer is told:
+//
+// | refusal | DESTROY | when |
+// | --- | --- | --- |
+// | notAdmitted | RESOURCELIMIT | whoever admits circuits said no: there is a flood from this address, say |
+// | queueFull | RESOURCELIMIT | too many wait, and most of them come from this channel |
+// | queueLate | RESOURCELIMIT | it has waited for too long |
+// | handshake | PROTOCOL | malformed, or for a key that we do not have |
+// | unknownHandshake | PROTOCOL | of a type that we do not know |
+// | early | PROTOCOL | cells came on the circuit before it was answered, as in `tor` |
+// | bug | INTERNAL | |
+
+const reasons = {
+  notAdmitted: DestroyReason.RESOURCELIMIT,
+  queueFull: DestroyReason.RESOURCELIMIT,
+  queueLate: DestroyReason.RESOURCELIMIT,
+  handshake: DestroyReason.PROTOCOL,
+  unknownHandshake: DestroyReason.PROTOCOL,
+  early: DestroyReason.PROTOCOL,
+  bug: DestroyReason.INTERNAL,
+} as const;
+
+/** Why a CREATE was refused. */
+export type CircuitRefusal = keyof typeof reasons;
+
+/** What has become of CREATEs so far. */
+export interface AcceptorCounters {
+  /** Answered, by their kind. */
+  readonly answered: Record<HandshakeKind, number>;
+  /** Dropped by the queue, by their kind: it was full, or they had waited too long. */
+  readonly dropped: Record<HandshakeKind, number>;
+  readonly refused: Record<CircuitRefusal, number>;
+}
+
+/** What accepting circuits takes. */
+export interface CircuitAcceptorOptions {
+  readonly service: HandshakeService;
+  readonly queue: Pick<HandshakeQueueLimits, "maxDelayMillis" | "cutoffMillis">;
+  readonly quota: MemoryQuota;
+  readonly clock: Clock.Clock;
+  /** Whether a CREATE is looked at. It must not block. */
+  readonly admit: (request: CreateRequest) => boolean;
+  readonly createOptions: () => CreateOptions;
+  /** Makes a circuit of what was asked for, and becomes its owner. */
+  readonly launch: (asked: AskedCircuit, answered: Answered) => Effect.Effect<void>;
+  /** Runs an effect, until the relay's circuits end. */
+  readonly fork: (effect: Effect.Effect<void>) => void;
+  readonly onRefused: (refusal: CircuitRefusal) => void;
+}
+
+/**
+ * Has the CREATEs of all channels answered: channels take turns, as many are worked on at once as the service can, and what
+ * waits is bounded. CREATE_FAST costs next to nothing, and does not wait (as in `tor`).
+ */
+export class CircuitAcceptor {
+  readonly counters: AcceptorCounters = {
+    answered: { fast: 0, ntor: 0, ntor_v3: 0 },
+    dropped: { fast: 0, ntor: 0, ntor_v3: 0 },
+    refused: { notAdmitted: 0, queueFull: 0, queueLate: 0, handshake: 0, unknownHandshake: 0, early: 0, bug: 0 },
+  };
+  private readonly options: CircuitAcceptorOptions;
+  private readonly queue: HandshakeQueue<object, AskedCircuit>;
+  /** Who waits for an answer; with a ticket while in the queue. */
+  private readonly waiting = new Map<AskedCircuit, HandshakeTicket<AskedCircuit> | undefined>();
+  private underWay = 0;
+
+  constructor(options: CircuitAcceptorOptions) {
+    this.options = options;
+    this.queue = new HandshakeQueue({ ...options.queue, concurrency: options.service.concurrency }, (asked, why) => {
+      this.counters.dropped[kindOf(asked.request)]++;
+      this.refuse(asked, why === "full" ? "queueFull" : "queueLate");
+    });
+  }
+
+  /** CREATEs that wait for somebody to answer them. */
+  get queued(): number {
+    return this.queue.size;
+  }
+
+  /** A peer wants a circuit. */
+  accept(request: CreateRequest): void {
+    const { options, queue, waiting } = this;
+    if (!options.admit(request)) {
+      this.count("notAdmitted");
+      return request.refuse(reasons.notAdmitted);
+    }
+    const asked = new AskedCircuit(request, options.quota, this.withdraw);
+    // The channel had closed meanwhile.
+    if (asked.gone) return;
+    waiting.set(asked, undefined);
+    if (kindOf(request) === "fast") return options.fork(this.answer(asked));
+    if (queue.size === 0 && this.underWay < options.service.concurrency) return this.start(asked);
+    const ticket = queue.add(request.channel, asked, this.now());
+    // Unless it is the one that was dropped at once.
+    if (waiting.has(asked)) waiting.set(asked, ticket);
+  }
+
+  /** Answers nobody any more; who still waits is told. */
+  close(): void {
+    for (const asked of [...this.waiting.keys()]) {
+      this.withdraw(asked);
+      this.end(asked, DestroyReason.FINISHED);
+    }
+  }
+
+  /** A circuit has ended before it was answered. */
+  private readonly withdraw = (asked: AskedCircuit): void => {
+    const ticket = this.waiting.get(asked);
+    this.waiting.delete(asked);
+    if (ticket !== undefined) this.queue.remove(ticket);
+  };
+
+  /** Has as many answered as may be worked on at once. */
+  private pump(): void {
+    while (this.underWay < this.options.service.concurrency) {
+      const asked = this.queue.take(this.now());
+      if (asked === undefined) return;
+      this.waiting.set(asked, undefined);
+      this.start(asked);
+    }
+  }
+
+  private start(asked: AskedCircuit): void {
+    this.underWay++;
+    const begun = this.now();
+    const leave = Effect.sync(() => {
+      this.underWay--;
+      this.queue.noteDone(this.now() - begun);
+      this.pump();
+    });
+    // The next one has its turn after everybody else: handshakes must not hold up cells.
+    this.options.fork(Effect.ensuring(Effect.andThen(this.answer(asked), Effect.yieldNow), leave));
+  }
+
+  private answer(asked: AskedCircuit): Effect.Effect<void> {
+    const { service, createOptions, launch } = this.options;
+    const answer = Effect.suspend(() => service.answer(asked.request.message, createOptions()));
+    return Effect.matchCauseEffect(answer, {
+      onSuccess: (answered) => {
+        if (asked.gone) return Effect.void;
+        if (asked.near.inbox.bytes > 0) return Effect.sync(() => this.refuse(asked, "early"));
+        this.waiting.delete(asked);
+        this.counters.answered[kindOf(asked.request)]++;
+        return launch(asked, answered);
+      },
+      onFailure: (cause) => this.onFailure(asked, cause),
+    });
+  }
+
+  private onFailure(asked: AskedCircuit, cause: Cause.Cause<HandshakeRefused>): Effect.Effect<void> {
+    const error = Cause.findErrorOption(cause);
+    if (error._tag === "Some") {
+      this.refuse(asked, error.value instanceof UnknownHandshake ? "unknownHandshake" : "handshake");
+      return Effect.void;
+    }
+    // An interruption is the end of all circuits: `close` has told the peer.
+    if (!Cause.hasDies(cause)) return Effect.void;
+    this.refuse(asked, "bug");
+    return Effect.logError("a CREATE was not answered because of a bug", cause);
+  }
+
+  private refuse(asked: AskedCircuit, refusal: CircuitRefusal): void {
+    if (!this.waiting.delete(asked)) return;
+    this.count(refusal);
+    this.end(asked, reasons[refusal]);
+  }
+
+  private end(asked: AskedCircuit, reason: number): void {
+    asked.gone = true;
+    asked.near.destroy(reason);
+    asked.memory.close();
+  }
+
+  private count(refusal: CircuitRefusal): void {
+    this.counters.refused[refusal]++;
+    this.options.onRefused(refusal);
+  }
+
+  /** Milliseconds of a clock that does not go back. */
+  private now(): number {
+    return Number(this.options.clock.monotonicTimeNanosUnsafe()) / 1e6;
+  }
+}
+
+const kindOf = ({ message }: CreateRequest): HandshakeKind => {
+  if (message._tag === "CREATE_FAST") return "fast";
+  return message.handshakeType === HandshakeType.NTOR ? "ntor" : "ntor_v3";
+};
