@@ -27,6 +27,9 @@ import {
   congestionParams,
   type ExtendPolicy,
   flowParams,
+  type HandshakeService,
+  Handshakes,
+  handshakesInline,
   layerRelayCircuits,
   layerSingle,
   layerSplit,
@@ -93,6 +96,10 @@ export interface TestRelayOptions {
   /** Bytes that may wait in each relay, before the circuits that hold the oldest are ended. */
   readonly memoryLimit?: number;
   readonly addressAllowed?: (host: string) => boolean;
+  /** Who answers CREATEs. @default handshakesInline */
+  readonly handshakes?: HandshakeService;
+  /** When CREATEs that wait are dropped, and which are looked at. */
+  readonly create?: Pick<RelayCircuitsConfig, "handshakes" | "admit" | "onRefused">;
 }
 
 /** A running relay of a test. */
@@ -128,6 +135,7 @@ export const startRelay = (
       extendPolicy: () => extendPolicy,
       ...(options.limits === undefined ? {} : { limits: options.limits }),
       ...(options.onEnd === undefined ? {} : { onEnd: options.onEnd }),
+      ...options.create,
     }).pipe(
       Layer.provide(options.split === true ? layerSplit(flow) : layerSingle(flow)),
       Layer.provide(openers),
@@ -145,7 +153,10 @@ export const startRelay = (
     );
     const memory = new MemoryQuota(options.memoryLimit === undefined ? {} : { limit: options.memoryLimit });
     yield* Effect.forkScoped(Memory.keepWithin(memory, () => {}));
-    const context = yield* Layer.build(Layer.fresh(circuits)).pipe(Effect.provideService(Memory.Quota, memory));
+    const context = yield* Layer.build(Layer.fresh(circuits)).pipe(
+      Effect.provideService(Memory.Quota, memory),
+      Effect.provideService(Handshakes, options.handshakes ?? handshakesInline),
+    );
     const channels = Context.get(context, Manager);
     yield* channels.listen(endpointOf(identity));
     return { identity, channels, circuits: Context.get(context, RelayCircuits), memory } satisfies TestRelay;
