@@ -107,10 +107,10 @@ describe("check-config", () => {
   });
 
   it("warns, and is content", async () => {
-    writeFileSync(file, `${minimal}[metrics]\nlisten = "127.0.0.1:9035"\n`);
+    writeFileSync(file, `${minimal}[exit]\npolicy = ["accept *:80"]\n`);
     const { code, stderr } = await run("check-config", "--config", file);
     assert.strictEqual(code, 0);
-    assert.include(stderr, `warning: ${file}:7: metrics.listen: metrics are not built yet`);
+    assert.include(stderr, `warning: ${file}:7: exit.policy: it has no effect`);
   });
 });
 
@@ -158,7 +158,7 @@ describe("run", () => {
   it("listens until SIGTERM, and ends in good order", async () => {
     const { port, close } = await openPort();
     await close();
-    writeFileSync(file, `${minimal.replace("9101", String(port))}[metrics]\nlisten = "127.0.0.1:9035"\n`);
+    writeFileSync(file, `${minimal.replace("9101", String(port))}[exit]\npolicy = ["accept *:80"]\n`);
     const program = start("run", "--config", file);
     await program.logged(`listening on 127.0.0.1:${port}`);
     program.child.kill("SIGTERM");
@@ -166,7 +166,7 @@ describe("run", () => {
     assert.strictEqual(code, 0, stderr);
     assert.strictEqual(stdout, "");
     assert.include(stderr, `level=WARN`);
-    assert.include(stderr, `${file}:7: metrics.listen: metrics are not built yet`);
+    assert.include(stderr, `${file}:7: exit.policy: it has no effect`);
     assert.match(stderr, /message="ending: closing circuits[^"]*"/);
     assert.match(stderr, /message=ended\n$/);
   });

@@ -1,5 +1,5 @@
 import { readFileSync } from "node:fs";
-import { defaultBandwidth, defaultDirectory, defaultExit, defaultLimits } from "@allium/relay";
+import { defaultBandwidth, defaultDirectory, defaultExit, defaultLimits, keyFileNames } from "@allium/relay";
 import { NodeServices } from "@effect/platform-node";
 import { assert, describe, it } from "@effect/vitest";
 import { Effect } from "effect";
@@ -58,10 +58,12 @@ describe("a configuration", () => {
         advertised_port = 443
         authorities_file = "authorities"
         family = ["$${"C".repeat(40)}", "Knoblauch"]
-        bandwidth_rate = "10 MB"
-        bandwidth_burst = 20000000
+        shutdown_wait = 5
         log_level = "debug"
         log_format = "json"
+        [bandwidth]
+        rate = "10 MB"
+        burst = 20000000
         [exit]
         enabled = true
         policy = ["accept *:80, accept *:443", "reject *:*"]
@@ -73,11 +75,15 @@ describe("a configuration", () => {
         cache = false
         extra_info = true
         [limits]
+        max_connections = 4
         max_connections_per_address = 5
         max_streams_per_circuit = 6
         stream_buffer = "512 KiB"
         max_train = 1
         shutdown_seconds = 3
+        [metrics]
+        listen = "127.0.0.1:9035"
+        policy = ["accept 192.0.2.0/24"]
         `,
         { authorities: `# of torrc\n${authorityLine("1")}\n\n${authorityLine("2", 7001)}\n` },
       );
@@ -94,7 +100,7 @@ describe("a configuration", () => {
         advertised: { host: "192.0.2.7", port: 443 },
         testNetwork: false,
         family: [`$${"C".repeat(40)}`, "Knoblauch"],
-        bandwidth: { rate: 10_000_000, burst: 20_000_000 },
+        bandwidth: { rate: 10_000_000, burst: 20_000_000, isLimit: true },
         exit: {
           enabled: true,
           policy: ["accept *:80, accept *:443", "reject *:*"],
@@ -105,13 +111,16 @@ describe("a configuration", () => {
         },
         directory: { cache: false, extraInfo: true },
         limits: {
+          maxConnections: 4,
           maxConnectionsPerAddress: 5,
           maxStreamsPerCircuit: 6,
           streamBufferBytes: 524_288,
           maxTrain: 1,
         },
+        metrics: { listen: { host: "127.0.0.1", port: 9035 }, policy: ["accept 192.0.2.0/24"] },
       });
       assert.deepStrictEqual(config.log, { level: "debug", format: "json" });
+      assert.strictEqual(config.shutdownWaitMillis, 5_000);
       assert.strictEqual(config.shutdownTimeoutMillis, 3_000);
       assert.include(summarize(config), "policy      accept *:80, accept *:443; reject *:*; then the default policy");
     }),
@@ -137,16 +146,15 @@ describe("a configuration", () => {
 
   it("is described in the README, key by key", () => {
     const described = [...nearby("README.md").matchAll(/^\| `([a-z0-9_.]+)` +\|/gm)].map(([, key]) => key as string);
-    const tables = ["exit", "directory", "limits", "metrics"];
+    const tables = ["bandwidth", "exit", "directory", "limits", "metrics"];
     const known = (knownKeys[""] ?? []).filter((key) => !tables.includes(key));
     const nested = tables.flatMap((table) => (knownKeys[table] ?? []).map((key) => `${table}.${key}`));
+    const files = Object.values(keyFileNames) as ReadonlyArray<string>;
     assert.sameMembers(
-      described.filter(
-        (name) =>
-          !["secret_id_key", "ed25519_identity", "ed25519_signing", "ntor_onion", "secret_onion_key"].includes(name),
-      ),
+      described.filter((name) => !files.includes(name)),
       [...known, ...nested],
     );
+    assert.includeMembers(described, [...files]);
   });
 });
 
@@ -217,18 +225,28 @@ describe("a mistake in a configuration names file, line and key", () => {
     ],
     [
       "too little bandwidth",
-      `bandwidth_rate = "1 kB"\n${minimal}`,
-      `relay.toml:1: bandwidth_rate: ${size(76_800, 0x7fff_ffff)}, got "1 kB"`,
+      `${minimal}[bandwidth]\nrate = "1 kB"\n`,
+      `relay.toml:7: bandwidth.rate: ${size(76_800, 0x7fff_ffff)}, got "1 kB"`,
     ],
     [
       "a unit that is none",
-      `bandwidth_rate = "1 MBit"\n${minimal}`,
-      `relay.toml:1: bandwidth_rate: ${size(76_800, 0x7fff_ffff)}, got "1 MBit"`,
+      `${minimal}[bandwidth]\nrate = "1 MBit"\n`,
+      `relay.toml:7: bandwidth.rate: ${size(76_800, 0x7fff_ffff)}, got "1 MBit"`,
     ],
     [
       "a burst below the rate",
-      `bandwidth_rate = "2 MB"\nbandwidth_burst = "1 MB"\n${minimal}`,
-      "relay.toml:2: bandwidth_burst: it is less than bandwidth_rate",
+      `${minimal}[bandwidth]\nrate = "2 MB"\nburst = "1 MB"\n`,
+      "relay.toml:8: bandwidth.burst: it is less than bandwidth.rate",
+    ],
+    [
+      "a burst without a rate",
+      `${minimal}[bandwidth]\nburst = "1 MB"\n`,
+      "relay.toml:7: bandwidth.burst: it needs bandwidth.rate beside it",
+    ],
+    [
+      "a rule for metrics that is none",
+      `${minimal}[metrics]\npolicy = ["allow *"]\n`,
+      'relay.toml:7: metrics.policy[1]: rule "allow *", at character 1: expected accept, accept6, reject or reject6 at the beginning (bad-action)',
     ],
     [
       "a level that is none",
@@ -284,7 +302,7 @@ describe("a mistake in a configuration names file, line and key", () => {
     [
       "a key like no other",
       `${minimal}[metrics]\npassword = "x"\n`,
-      "relay.toml:7: metrics.password: there is no such key; the keys here are listen",
+      "relay.toml:7: metrics.password: there is no such key; the keys here are listen, policy",
     ],
     ["a dotted key", `exit.ipv6 = 6\n${minimal}`, "relay.toml:1: exit.ipv6: expected true or false, got 6"],
     [
@@ -350,11 +368,15 @@ describe("a mistake in a configuration names file, line and key", () => {
 describe("a warning is for what has no effect, or not the one that was meant", () => {
   const cases: ReadonlyArray<readonly [what: string, text: string, warning: RegExp]> = [
     [
-      "metrics",
-      `${minimal}[metrics]\nlisten = "127.0.0.1:9035"\n`,
-      /relay\.toml:7: metrics\.listen: metrics are not built yet/,
+      "metrics where nobody looks",
+      `${minimal}[metrics]\nlisten = "192.0.2.7:9035"\n`,
+      /relay\.toml:7: metrics\.listen: without metrics\.policy nobody but this machine/,
     ],
-    ["bandwidth", `bandwidth_rate = "5 MB"\n${minimal}`, /relay\.toml:1: bandwidth_rate: .* not held to it yet/],
+    [
+      "a policy for metrics that are not served",
+      `${minimal}[metrics]\npolicy = ["accept *"]\n`,
+      /relay\.toml:7: metrics\.policy: it has no effect/,
+    ],
     [
       "a policy of no exit",
       `${minimal}[exit]\npolicy = ["accept *:80"]\n`,

@@ -12,6 +12,7 @@ export interface AcceptorOptions {
   readonly transport: Transport["Service"];
   readonly local: () => LocalParty;
   readonly maxPerAddress: number;
+  readonly maxConnections: number | undefined;
   /**
    * Runs the channel, and calls `settled` when it has authenticated as a relay or has ended: until then it counts for its
    * address. It must not block.
@@ -41,7 +42,7 @@ export class ChannelAcceptor {
   /** Listens until the scope closes. */
   listen(endpoint: Endpoint): Effect.Effect<Listener, TransportError, Scope.Scope> {
     return Effect.suspend(() => {
-      const { transport, onRefused } = this.options;
+      const { transport, maxConnections, onRefused } = this.options;
       const { identity } = this.options.local();
       if (identity === undefined) return Effect.die(new Error("a client does not listen for channels"));
       this.learn(identity);
@@ -49,6 +50,7 @@ export class ChannelAcceptor {
       return transport
         .listen(endpoint, {
           tls: identity.tls,
+          ...(maxConnections === undefined ? {} : { maxConnections }),
           admit: (remote) => {
             if (!this.closed && this.perAddress.enter(remote.host)) return true;
             onRefused(remote, new ChannelLimit({ limit: "channelsPerAddress" }));

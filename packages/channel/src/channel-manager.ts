@@ -44,6 +44,8 @@ export interface ChannelManagerConfig extends ChannelConfig {
   readonly local: () => LocalParty;
   /** Most incoming connections from one address that have not authenticated, TLS handshakes included. @default 100 */
   readonly maxPerAddress?: number;
+  /** Most incoming connections altogether. @default the transport's */
+  readonly maxConnections?: number;
   readonly observer?: ChannelObserver;
 }
 
@@ -121,6 +123,7 @@ class Channels {
       transport: services.transport,
       local: config.local,
       maxPerAddress: config.maxPerAddress ?? DEFAULT_MAX_PER_ADDRESS,
+      maxConnections: config.maxConnections,
       serve: (connection, identity, settled) => this.serve(connection, identity, settled),
       onRefused: this.onRefused,
     });

@@ -1,5 +1,6 @@
-import type { Endpoint } from "@allium/channel";
+import { DEFAULT_MAX_CONNECTIONS, type Endpoint } from "@allium/channel";
 import type { Authority } from "@allium/directory";
+import type { MetricsConfig } from "./metrics/index.ts";
 
 /** What a relay does for streams that end at it. */
 export interface ExitConfig {
@@ -19,6 +20,8 @@ export interface ExitConfig {
 
 /** Bounds on what peers and clients may make the relay hold. */
 export interface LimitsConfig {
+  /** Incoming connections altogether, those whose TLS handshake is under way included. */
+  readonly maxConnections: number;
   /** Incoming connections from one address that have not proved to be a relay's. */
   readonly maxConnectionsPerAddress: number;
   /** Open streams of one circuit. */
@@ -37,10 +40,13 @@ export interface DirectoryCacheConfig {
   readonly extraInfo: boolean;
 }
 
-/** What the relay says it carries, in bytes per second. It goes into the descriptor; nothing is held to it yet. */
+/** What the relay carries, in bytes per second and in each direction. The descriptor says it. */
 export interface BandwidthConfig {
   readonly rate: number;
+  /** For a moment, after a pause. At least `rate`. */
   readonly burst: number;
+  /** Whether channels are held to it (torrc `RelayBandwidthRate` and `RelayBandwidthBurst`), or it is only said. */
+  readonly isLimit: boolean;
 }
 
 /**
@@ -69,6 +75,8 @@ export interface RelayConfig {
   readonly exit: ExitConfig;
   readonly directory: DirectoryCacheConfig;
   readonly limits: LimitsConfig;
+  /** Where figures are served; nowhere if it is not said. */
+  readonly metrics?: MetricsConfig | undefined;
 }
 
 const mebibyte = 1_048_576;
@@ -88,11 +96,16 @@ export const defaultDirectory: DirectoryCacheConfig = { cache: true, extraInfo: 
 
 /** Bounds for a machine of moderate size. */
 export const defaultLimits: LimitsConfig = {
+  maxConnections: DEFAULT_MAX_CONNECTIONS,
   maxConnectionsPerAddress: 100,
   maxStreamsPerCircuit: 4_096,
   streamBufferBytes: 2 * mebibyte,
   maxTrain: 32,
 };
 
-/** What `tor` says if its operator says nothing: 1 GiB a second. */
-export const defaultBandwidth: BandwidthConfig = { rate: 1_024 * mebibyte, burst: 1_024 * mebibyte };
+/** What `tor` says if its operator says nothing, 1 GiB a second; and no limit. */
+export const defaultBandwidth: BandwidthConfig = {
+  rate: 1_024 * mebibyte,
+  burst: 1_024 * mebibyte,
+  isLimit: false,
+};

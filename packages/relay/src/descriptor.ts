@@ -18,9 +18,11 @@ export const PLATFORM = "Allium 0.1.0";
 /** How long the ntor key's certificate in the descriptor lives, as `tor`'s: the default life of an onion key. */
 const ONION_CERT_LIFETIME_MILLIS = 28 * 24 * 3_600_000;
 
-/** What the descriptor is made of besides configuration and keys. */
+/** What the descriptor is made of besides keys. */
 export interface DescriptorFacts {
-  readonly policy: ExitPolicy;
+  /** The configuration in use: it may change while the relay runs. */
+  readonly config: () => RelayConfig;
+  readonly policy: () => ExitPolicy;
   readonly traffic: TrafficMeter;
   /** Milliseconds since the epoch. */
   readonly startedAt: number;
@@ -47,7 +49,7 @@ export const statedBandwidth = (config: RelayConfig, traffic: TrafficMeter): Rel
 };
 
 /** Builds and signs the relay's router descriptor and extra-info document (dir-spec 2.1). */
-export const layer = (config: RelayConfig, facts: DescriptorFacts): Layer.Layer<DescriptorSource, never, KeyStore> =>
+export const layer = (facts: DescriptorFacts): Layer.Layer<DescriptorSource, never, KeyStore> =>
   Layer.effect(
     DescriptorSource,
     Effect.gen(function* () {
@@ -57,6 +59,8 @@ export const layer = (config: RelayConfig, facts: DescriptorFacts): Layer.Layer<
         fingerprint: fingerprintOf(publicIdentity(store.current())),
         build: (now) =>
           Effect.sync((): OwnDocuments => {
+            const config = facts.config();
+            const policy = facts.policy();
             const keys = store.current();
             const identity = descriptorIdentityKeys(keys);
             const published = Math.floor(now / 1000) * 1000;
@@ -92,8 +96,8 @@ export const layer = (config: RelayConfig, facts: DescriptorFacts): Layer.Layer<
                 protocols,
                 contact: config.contact,
                 family: config.family,
-                policy: facts.policy,
-                ipv6Policy: facts.policy.summary(6),
+                policy,
+                ipv6Policy: policy.summary(6),
                 extraInfo: { sha1: extraInfo.sha1, sha256: extraInfo.sha256 },
                 cachesExtraInfo: config.directory.cache && config.directory.extraInfo,
                 hiddenServiceDir: false,

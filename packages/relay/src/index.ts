@@ -1,3 +1,4 @@
+export * from "./bandwidth/index.ts";
 export * from "./config.ts";
 export * from "./descriptor.ts";
 export * from "./exit/index.ts";
@@ -5,4 +6,6 @@ export * from "./keys/index.ts";
 export * from "./metrics/index.ts";
 export * from "./params.ts";
 export * from "./relay.ts";
+export * from "./relay-error.ts";
+export type { ReloadReport } from "./settings.ts";
 export * from "./traffic.ts";

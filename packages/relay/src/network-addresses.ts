@@ -1,35 +1,54 @@
 import type { IpAddress } from "@allium/cell";
+import type { PeerIdentity } from "@allium/channel";
 import type { Authority, DirectorySnapshot } from "@allium/directory";
+import { encodeHex, type Fingerprint } from "@allium/netdoc";
 
 /** Consensus parameter `allow-network-reentry`: whether exits may connect to relays. */
 const ALLOW_REENTRY = { default: 0, min: 0, max: 1 };
 
+/** What is asked about the network for each stream: made anew for each consensus, when it is first asked for. */
+const perSnapshot = <A>(view: () => DirectorySnapshot, make: (snapshot: DirectorySnapshot) => A): (() => A) => {
+  let of: DirectorySnapshot | undefined;
+  let made: A | undefined;
+  return () => {
+    const snapshot = view();
+    if (made === undefined || of !== snapshot) {
+      of = snapshot;
+      made = make(snapshot);
+    }
+    return made;
+  };
+};
+
 /**
  * Which addresses belong to the network itself: traffic must not leave it only to enter it again (param-spec,
- * `allow-network-reentry`). The set is made anew for each consensus, when it is first asked for.
+ * `allow-network-reentry`).
  */
 export const networkAddresses = (
   authorities: ReadonlyArray<Authority>,
   view: () => DirectorySnapshot,
 ): ((address: IpAddress, port: number) => boolean) => {
-  let of: DirectorySnapshot | undefined;
-  let known = new Set<string>();
-  const refresh = (snapshot: DirectorySnapshot): void => {
-    of = snapshot;
-    known = new Set();
+  const known = perSnapshot(view, ({ consensus }) => {
+    const addresses = new Set<string>();
     for (const { download, upload, orPort } of authorities) {
-      known.add(`${download.host} ${download.port}`).add(`${upload.host} ${upload.port}`);
-      if (orPort !== undefined) known.add(`${download.host} ${orPort}`);
+      addresses.add(`${download.host} ${download.port}`).add(`${upload.host} ${upload.port}`);
+      if (orPort !== undefined) addresses.add(`${download.host} ${orPort}`);
     }
-    for (const router of snapshot.consensus?.routers ?? []) {
-      known.add(`${router.address} ${router.orPort}`);
-      for (const other of router.orAddresses) known.add(`${other.address} ${other.port}`);
+    for (const router of consensus?.routers ?? []) {
+      addresses.add(`${router.address} ${router.orPort}`);
+      for (const other of router.orAddresses) addresses.add(`${other.address} ${other.port}`);
     }
-  };
-  return (address, port) => {
-    const snapshot = view();
-    if (snapshot.params.get("allow-network-reentry", ALLOW_REENTRY) === 1) return false;
-    if (snapshot !== of) refresh(snapshot);
-    return known.has(`${address.address} ${port}`);
-  };
+    return addresses;
+  });
+  return (address, port) =>
+    view().params.get("allow-network-reentry", ALLOW_REENTRY) !== 1 && known().has(`${address.address} ${port}`);
+};
+
+/** Which relays the consensus lists; none as long as there is no consensus. */
+export const networkRelays = (view: () => DirectorySnapshot): ((relay: PeerIdentity) => boolean) => {
+  const known = perSnapshot(
+    view,
+    ({ consensus }) => new Set<Fingerprint>((consensus?.routers ?? []).map(({ fingerprint }) => fingerprint)),
+  );
+  return ({ rsaId }) => known().has(encodeHex(rsaId));
 };

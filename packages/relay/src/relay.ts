@@ -1,233 +1,168 @@
 import {
-  type ChannelConfig,
   ChannelManager,
+  type Endpoint,
   type Entropy,
-  layerChannelManager,
+  formatEndpoint,
   type Transport,
   type TransportError,
 } from "@allium/channel";
-import {
-  congestionParams,
-  flowParams,
-  layerRelayCircuits,
-  layerSingle,
-  meaningOf,
-  RelayCircuits,
-  type StreamOpeners,
-} from "@allium/circuit";
+import { RelayCircuits } from "@allium/circuit";
 import type { DirectoryView } from "@allium/directory";
-import { Supervisor, type SupervisorClosed, type TaskNameTaken, TaskPolicy } from "@allium/kernel";
-import { ExitPolicy, type PolicyError } from "@allium/netdoc";
-import { Clock, Context, Data, Effect, type FileSystem, Layer, type Path, type Scope } from "effect";
-import { defaultExit, type RelayConfig } from "./config.ts";
+import { Metrics, Topology } from "@allium/kernel";
+import { Clock, Context, Duration, Effect, FileSystem, Layer, type Path, Scope, Semaphore } from "effect";
+import type { RelayConfig } from "./config.ts";
+import { bandwidthLimits, makeCore } from "./core.ts";
 import { layer as layerDescriptor } from "./descriptor.ts";
 import { makeDirectory } from "./directory.ts";
-import { layerExit, NodeResolver } from "./exit/index.ts";
-import { keepCertificates, keepOnionKeys } from "./key-tasks.ts";
+import { drain } from "./drain.ts";
+import { ExitStatus } from "./exit/index.ts";
+import { renewCertificates } from "./key-tasks.ts";
 import {
   fingerprintLine,
-  handshakeServerKeys,
+  fingerprintOf,
   KeyStore,
   type KeyStoreError,
   layerKeyStore,
   publicIdentity,
 } from "./keys/index.ts";
 import { makeCurrentLinkIdentity } from "./link-identity.ts";
-import { networkAddresses } from "./network-addresses.ts";
-import { channelParams, circuitParams, onionKeyParams } from "./params.ts";
-import { expireIdleCircuits, heartbeat } from "./tasks.ts";
-import { measureTraffic, TrafficMeter } from "./traffic.ts";
+import { bandwidthMetrics, makeMetricsServer, relayMetrics, topologyMetrics } from "./metrics/index.ts";
+import type { RelayConfigError, RelayError, RelayFailed } from "./relay-error.ts";
+import { planReload, type ReloadReport, readSettings } from "./settings.ts";
+import { startRelayTasks } from "./supervision.ts";
+import { TrafficMeter } from "./traffic.ts";
 
-/** What the operator wrote cannot be run with. */
-export class RelayConfigError extends Data.TaggedError("RelayConfigError")<{
-  readonly key: string;
-  readonly detail: string;
-}> {
-  override get message(): string {
-    return `${this.key}: ${this.detail}`;
-  }
-}
-
-/** A task without which the relay is none has ended. */
-export class RelayFailed extends Data.TaggedError("RelayFailed")<{ readonly task: string; readonly cause: unknown }> {
-  override get message(): string {
-    return `the task "${this.task}" has failed`;
-  }
-}
-
-/** Why a relay did not start, or ended by itself. */
-export type RelayError = RelayConfigError | RelayFailed | KeyStoreError | TransportError;
-
-/** What a running relay shows of itself. */
+/** What a running relay shows of itself, and what can be asked of it. */
 export interface RunningRelay {
   readonly fingerprint: string;
   /** Where it listens. */
-  readonly endpoint: { readonly host: string; readonly port: number };
+  readonly endpoint: Endpoint;
   readonly channels: ChannelManager["Service"];
   readonly circuits: RelayCircuits["Service"];
   readonly directory: DirectoryView["Service"];
   readonly traffic: TrafficMeter;
+  /** The configuration in use. */
+  readonly config: () => RelayConfig;
+  /** Where its metrics are served, if they are. */
+  readonly metricsEndpoint: () => Endpoint | undefined;
+  /**
+   * Takes another configuration, as far as that is possible while it runs, and looks for new keys on disk. What cannot be used
+   * leaves everything as it was.
+   */
+  readonly reload: (next: RelayConfig) => Effect.Effect<ReloadReport, RelayConfigError | TransportError>;
+  /**
+   * Prepares an end that breaks nobody's transfers: nothing new is accepted from now on, and what is there has so much time to
+   * finish. Returns when nothing is left, or the time is over.
+   */
+  readonly drain: (wait: Duration.Input) => Effect.Effect<void>;
   /** Waits until a task without which the relay is none has ended. */
-  readonly failed: Effect.Effect<never, RelayFailed>;
+  readonly failed: Effect.Effect<never, RelayFailed | KeyStoreError>;
 }
 
 /** What a relay needs of the machine. */
 export type RelayPlatform = Transport | Entropy | FileSystem.FileSystem | Path.Path;
 
-const readPolicy = (config: RelayConfig): Effect.Effect<ExitPolicy, RelayConfigError> =>
-  Effect.try({
-    try: () =>
-      config.exit.enabled
-        ? ExitPolicy.ofOptions({
-            rules: config.exit.policy,
-            ipv6: config.exit.ipv6,
-            rejectPrivate: config.exit.rejectPrivate,
-            ownAddresses: [config.advertised.host, config.orPort.host],
-          })
-        : ExitPolicy.rejectAll,
-    catch: (cause) => new RelayConfigError({ key: "exit.policy", detail: (cause as PolicyError).message }),
-  });
-
-/** Whom to ask for names: those that the configuration lists, or those of its resolv.conf; else the system's. */
-const resolverLayer = ({ exit }: RelayConfig) => {
-  if (exit.nameServers.length > 0) return NodeResolver.layer({ nameServers: exit.nameServers });
-  if (!exit.enabled || exit.resolvConf === defaultExit.resolvConf) return NodeResolver.layer();
-  return NodeResolver.layerResolvConf(exit.resolvConf).pipe(
-    Layer.catchTag("NameServersError", (error) =>
-      Layer.effectContext(Effect.fail(new RelayConfigError({ key: "exit.resolv_conf", detail: error.message }))),
-    ),
-  );
-};
-
-const formatAddress = ({ host, port }: { readonly host: string; readonly port: number }): string =>
-  host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`;
-
 /**
  * Starts a relay; it runs until the scope closes. Composition only: keys, directory, exit, channels and circuits are layers,
  * and what has to be done in the background is a supervised task.
  */
-export const startRelay = (config: RelayConfig): Effect.Effect<RunningRelay, RelayError, RelayPlatform | Scope.Scope> =>
+export const startRelay = (
+  initial: RelayConfig,
+): Effect.Effect<RunningRelay, RelayError, RelayPlatform | Scope.Scope> =>
   Effect.gen(function* () {
-    const { authorities } = config;
-    const policy = yield* readPolicy(config);
+    const scope = yield* Effect.scope;
+    const fs = yield* FileSystem.FileSystem;
+    let settings = yield* readSettings(initial);
+    const config = (): RelayConfig => settings.config;
     const startedAt = yield* Clock.currentTimeMillis;
     const traffic = new TrafficMeter(startedAt);
 
-    const keys = yield* Layer.build(layerKeyStore({ dataDir: config.dataDir, owner: process.getuid?.() }));
+    const keys = yield* Layer.build(layerKeyStore({ dataDir: initial.dataDir, owner: process.getuid?.() }));
     const store = Context.get(keys, KeyStore);
     const linkIdentity = yield* Effect.provideContext(makeCurrentLinkIdentity, keys);
+    const directory = yield* makeDirectory(initial);
+    const core = yield* makeCore({ settings: () => settings, keys: store.current, linkIdentity, directory, traffic });
+    const channels = Context.get(core.services, ChannelManager);
+    const circuits = Context.get(core.services, RelayCircuits);
 
-    const { view, reactor: directory, cache } = yield* makeDirectory(config);
-    const param = (name: string) => view.current().params.raw(name);
-
-    const openers: Layer.Layer<StreamOpeners, RelayConfigError, Transport | Entropy | FileSystem.FileSystem> =
-      layerExit({
-        policy: () => policy,
-        ipv6: () => config.exit.ipv6,
-        isNetworkAddress: networkAddresses(authorities, view.current),
-        ...(cache === undefined ? {} : { beginDirectory: cache.begin }),
-      }).pipe(Layer.provide(resolverLayer(config)));
-    const channelConfig: ChannelConfig = {
-      maxTrain: config.limits.maxTrain,
-      ...channelParams(param),
-    };
-    const core = yield* Layer.build(
-      layerRelayCircuits({
-        keys: () => handshakeServerKeys(store.current()),
-        congestion: () => congestionParams(param, "exit"),
-        extendPolicy: () => ({
-          self: linkIdentity.current().peer,
-          addressAllowed: (host) => config.testNetwork || publicAddresses.permits(host, 443),
-        }),
-        limits: {
-          maxTrain: config.limits.maxTrain,
-          maxStreams: config.limits.maxStreamsPerCircuit,
-          streamBufferBytes: config.limits.streamBufferBytes,
-        },
-        onEnd: (circuit, end) => logEnd(log, circuit.name, end.cause),
-        onRefused: (reason) => log(Effect.logDebug("circuit refused", reason)),
-      }).pipe(
-        Layer.provide(layerSingle({ role: "exit", flowParams: () => flowParams(param) })),
-        Layer.provide(openers),
-        Layer.provideMerge(
-          layerChannelManager({
-            ...channelConfig,
-            local: () => ({ identity: linkIdentity.current(), addresses: [config.advertised.host] }),
-            maxPerAddress: config.limits.maxConnectionsPerAddress,
-            observer: {
-              onEnd: (channel, end) => {
-                traffic.forget(channel);
-                log(Effect.logDebug(`channel ${channel.id} ended`, end));
-              },
-              onRefused: (_remote, error) => log(Effect.logDebug("channel not opened", error)),
-            },
-          }),
-        ),
-      ),
-    );
-    const channels = Context.get(core, ChannelManager);
-    const circuits = Context.get(core, RelayCircuits);
-    const context = yield* Effect.context<never>();
-    const log = (effect: Effect.Effect<void>): void => {
-      Effect.runForkWith(context)(effect);
-    };
-
-    const listener = yield* channels.listen(config.orPort);
+    const metrics = yield* makeMetricsServer;
     const identity = publicIdentity(store.current());
-    const fingerprint = fingerprintLine(config.nickname, identity);
-    yield* Effect.logInfo(`listening on ${formatAddress(listener.endpoint)} as ${fingerprint}`);
-
-    const descriptor = layerDescriptor(config, { policy, traffic, startedAt, system: systemName() });
-    const descriptorContext = yield* Layer.build(descriptor.pipe(Layer.provide(Layer.succeedContext(keys))));
-    const supervisor = yield* Supervisor.make({ name: "relay" });
-    const tasks = {
-      traffic: { name: "traffic", run: measureTraffic(traffic, channels.channels) },
-      idle: { name: "idle circuits", run: expireIdleCircuits(circuits, circuitParams) },
-      heartbeat: { name: "heartbeat", run: heartbeat({ circuits, channels, traffic, startedAt }) },
-      certificates: {
-        name: "certificates",
-        run: keepCertificates({
-          identity: linkIdentity,
-          listener,
-          onNewSigningKey: directory.publish("the signing key has changed"),
-        }).pipe(Effect.provideContext(keys)),
-      },
-      onionKeys: {
-        name: "onion keys",
-        run: keepOnionKeys(() => onionKeyParams(param), directory.publish("the onion key has changed")).pipe(
-          Effect.provideContext(keys),
-        ),
-      },
-    };
-    yield* startTasks(
-      Effect.gen(function* () {
-        yield* supervisor.start(directory.fetcher, TaskPolicy.restart());
-        if (cache !== undefined) yield* supervisor.start(cache.mirror, TaskPolicy.restart());
-        yield* supervisor.start(
-          { ...directory.publisher, run: Effect.provideContext(directory.publisher.run, descriptorContext) },
-          TaskPolicy.restart(),
-        );
-        yield* supervisor.start(tasks.traffic, TaskPolicy.restart());
-        yield* supervisor.start(tasks.idle, TaskPolicy.restart());
-        yield* supervisor.start(tasks.heartbeat, TaskPolicy.restart());
-        yield* supervisor.start(tasks.certificates, TaskPolicy.restart());
-        yield* supervisor.start(tasks.onionKeys, TaskPolicy.restart());
+    yield* Metrics.register(
+      ...relayMetrics({
+        channels,
+        circuits,
+        exit: Context.get(core.services, ExitStatus),
+        directory: directory.reactor,
+        view: directory.view,
+        traffic,
+        connectionCounts: core.connectionCounts,
+        circuitCounts: core.circuitCounts,
+        keys: store.current,
+        fingerprint: fingerprintOf(identity),
       }),
+      ...bandwidthMetrics(core.bandwidth),
+      ...topologyMetrics(yield* Topology.Registry),
     );
-    yield* directory.publish("the relay has started");
+    yield* metrics.configure(initial.metrics);
 
-    const failed = Effect.flatMap(supervisor.ended, ({ cause }) =>
-      cause._tag === "TaskFailed"
-        ? Effect.fail(new RelayFailed({ task: cause.task, cause: cause.exit }))
-        : Effect.never,
+    const listening = yield* Scope.fork(scope);
+    const listener = yield* channels.listen(initial.orPort).pipe(Scope.provide(listening));
+    const fingerprint = fingerprintLine(initial.nickname, identity);
+    yield* Effect.logInfo(`listening on ${formatEndpoint(listener.endpoint)} as ${fingerprint}`);
+
+    const descriptor = yield* Layer.build(
+      layerDescriptor({
+        config,
+        policy: () => settings.policy,
+        traffic,
+        startedAt,
+        system: systemName(),
+      }).pipe(Layer.provide(Layer.succeedContext(keys))),
     );
+    const certificates = {
+      identity: linkIdentity,
+      listener,
+      onNewSigningKey: directory.reactor.publish("the signing key has changed"),
+    };
+    const failed = yield* startRelayTasks({
+      channels,
+      circuits,
+      directory,
+      certificates,
+      keys,
+      descriptor,
+      traffic,
+      startedAt,
+    });
+    yield* directory.reactor.publish("the relay has started");
+
+    const { withPermit } = yield* Semaphore.make(1);
+    const reload = Effect.fnUntraced(function* (next: RelayConfig) {
+      const { config: planned, changed, kept, isPublished } = planReload(config(), next);
+      const read = yield* Effect.provideService(readSettings(planned), FileSystem.FileSystem, fs);
+      // The last thing that can fail.
+      if (changed.includes("metrics")) yield* metrics.configure(planned.metrics);
+      settings = read;
+      core.bandwidth.setLimits(bandwidthLimits(planned));
+      if (isPublished) yield* directory.reactor.publish("the configuration has changed");
+      yield* renewCertificates(certificates).pipe(
+        Effect.provideContext(keys),
+        Effect.catch((error) => Effect.logError(error.message)),
+      );
+      return { changed, kept };
+    });
     return {
       fingerprint,
       endpoint: listener.endpoint,
       channels,
       circuits,
-      directory: view,
+      directory: directory.view,
       traffic,
+      config,
+      metricsEndpoint: metrics.endpoint,
+      reload: (next) => withPermit(reload(next)),
+      drain: (wait) =>
+        drain({ ...core, channels, circuits, listening }, Duration.fromInputUnsafe(wait)).pipe(Scope.provide(scope)),
       failed,
     };
   });
@@ -235,25 +170,6 @@ export const startRelay = (config: RelayConfig): Effect.Effect<RunningRelay, Rel
 /** Runs a relay until it is interrupted, or fails. */
 export const runRelay = (config: RelayConfig): Effect.Effect<never, RelayError, RelayPlatform> =>
   Effect.scoped(Effect.flatMap(startRelay(config), (relay) => relay.failed));
-
-/** One line for the end of a circuit, at the level that the table of ends gives it. */
-const logEnd = (
-  log: (effect: Effect.Effect<void>) => void,
-  name: string,
-  cause: Parameters<typeof meaningOf>[0],
-): void => {
-  const { level } = meaningOf(cause);
-  if (level === "error") return log(Effect.logError(`${name} ended by a defect`, cause));
-  // What a peer did wrong is its affair: it must not fill the log of an operator who cannot change it.
-  log(Effect.logDebug(`${name} ended`, cause));
-};
-
-/** The supervisor was made a moment ago: neither of these can be. */
-const startTasks = <A>(start: Effect.Effect<A, SupervisorClosed | TaskNameTaken>): Effect.Effect<A> =>
-  Effect.catch(start, (error) => Effect.die(new Error(`task not started: ${error._tag}`)));
-
-/** Circuits are extended to these only, outside of test networks. */
-const publicAddresses = ExitPolicy.ofOptions({ rules: ["accept *:*"], ipv6: true, rejectPrivate: true });
 
 const systemName = (): string => {
   const { platform } = process;

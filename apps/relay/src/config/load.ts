@@ -1,6 +1,6 @@
 import { type Authority, AuthorityListError, parseAuthorities } from "@allium/directory";
 import { ExitPolicy } from "@allium/netdoc";
-import type { RelayConfig } from "@allium/relay";
+import { defaultBandwidth, type RelayConfig } from "@allium/relay";
 import { Effect, FileSystem, Path, Result } from "effect";
 import { ConfigText, decodeConfig } from "./decode.ts";
 import { ConfigError, type ConfigProblem } from "./errors.ts";
@@ -18,7 +18,9 @@ export interface ProgramConfig {
   readonly file: string;
   readonly relay: RelayConfig;
   readonly log: LogConfig;
-  /** How long an orderly end may take, in milliseconds. */
+  /** How long SIGINT lets circuits go on, in milliseconds. */
+  readonly shutdownWaitMillis: number;
+  /** How long an orderly end may take after that, in milliseconds. */
   readonly shutdownTimeoutMillis: number;
   /** What the operator should know before the relay starts; each names its place in the file. */
   readonly warnings: ReadonlyArray<string>;
@@ -59,7 +61,7 @@ export const loadConfig = Effect.fnUntraced(function* (name: string) {
   if (problems.length > 0 || Result.isFailure(authorities) || advertised === undefined)
     return yield* new ConfigError({ problems });
 
-  const { exit, limits } = said;
+  const { bandwidth, exit, limits, metrics } = said;
   const relay: RelayConfig = {
     nickname: said.nickname,
     contact: said.contact,
@@ -69,7 +71,10 @@ export const loadConfig = Effect.fnUntraced(function* (name: string) {
     testNetwork: said.test_network,
     authorities: authorities.success,
     family: said.family,
-    bandwidth: { rate: said.bandwidth_rate, burst: said.bandwidth_burst ?? said.bandwidth_rate },
+    bandwidth:
+      bandwidth.rate === undefined
+        ? defaultBandwidth
+        : { rate: bandwidth.rate, burst: bandwidth.burst ?? bandwidth.rate, isLimit: true },
     exit: {
       enabled: exit.enabled,
       policy: exit.policy,
@@ -80,16 +85,26 @@ export const loadConfig = Effect.fnUntraced(function* (name: string) {
     },
     directory: { cache: said.directory.cache, extraInfo: said.directory.extra_info },
     limits: {
+      maxConnections: limits.max_connections,
       maxConnectionsPerAddress: limits.max_connections_per_address,
       maxStreamsPerCircuit: limits.max_streams_per_circuit,
       streamBufferBytes: limits.stream_buffer,
       maxTrain: limits.max_train,
     },
+    ...(metrics.listen === undefined
+      ? {}
+      : {
+          metrics: {
+            listen: metrics.listen,
+            ...(metrics.policy === undefined ? {} : { policy: metrics.policy }),
+          },
+        }),
   };
   const config: ProgramConfig = {
     file,
     relay,
     log: { level: said.log_level, format: said.log_format },
+    shutdownWaitMillis: said.shutdown_wait * 1_000,
     shutdownTimeoutMillis: limits.shutdown_seconds * 1_000,
     warnings: warningsOf(source, said, relay),
   };
@@ -121,8 +136,11 @@ const checkTogether = (source: ConfigText, said: ConfigFile): ReadonlyArray<Conf
           )
         : source.problem(["address"], `"${said.address}" is nobody's address`),
     );
-  if (said.bandwidth_burst !== undefined && said.bandwidth_burst < said.bandwidth_rate)
-    problems.push(source.problem(["bandwidth_burst"], "it is less than bandwidth_rate"));
+  const { rate, burst } = said.bandwidth;
+  if (burst !== undefined && rate === undefined)
+    problems.push(source.problem(["bandwidth", "burst"], "it needs bandwidth.rate beside it"));
+  else if (burst !== undefined && rate !== undefined && burst < rate)
+    problems.push(source.problem(["bandwidth", "burst"], "it is less than bandwidth.rate"));
   return problems;
 };
 
@@ -177,10 +195,14 @@ const warningsOf = (source: ConfigText, said: ConfigFile, relay: RelayConfig): R
   const warn = (path: ReadonlyArray<string>, text: string) => {
     warnings.push(`${source.where(path)}: ${path.join(".")}: ${text}`);
   };
-  if (said.metrics.listen !== undefined)
-    warn(["metrics", "listen"], "metrics are not built yet, so nothing will listen there");
-  for (const key of ["bandwidth_rate", "bandwidth_burst"] as const)
-    if (source.has([key])) warn([key], "it is announced to the network, but traffic is not held to it yet");
+  const { metrics } = said;
+  if (metrics.listen === undefined && metrics.policy !== undefined)
+    warn(["metrics", "policy"], "it has no effect without metrics.listen");
+  if (metrics.listen !== undefined && metrics.policy === undefined && !isLoopback(metrics.listen.host))
+    warn(
+      ["metrics", "listen"],
+      "without metrics.policy nobody but this machine may look, and it will hardly do so there",
+    );
   if (!said.exit.enabled && said.exit.policy.length > 0)
     warn(["exit", "policy"], "it has no effect as long as exit.enabled is false");
   if (said.exit.enabled && exitPolicyOf(relay).rejectsAll)
@@ -196,6 +218,8 @@ const warningsOf = (source: ConfigText, said: ConfigFile, relay: RelayConfig): R
   }
   return warnings;
 };
+
+const isLoopback = (host: string): boolean => host.startsWith("127.") || host === "::1";
 
 /** The exit policy that the relay will have. */
 const exitPolicyOf = ({ exit, advertised }: RelayConfig): ExitPolicy =>

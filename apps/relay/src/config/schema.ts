@@ -1,6 +1,18 @@
-import { defaultBandwidth, defaultDirectory, defaultExit, defaultLimits } from "@allium/relay";
+import { defaultDirectory, defaultExit, defaultLimits } from "@allium/relay";
 import { Effect, Schema } from "effect";
-import { byteSize, endpoint, flag, integer, ipv4, line, nameServer, oneOf, policyRule, shaped } from "./values.ts";
+import {
+  accessRule,
+  byteSize,
+  endpoint,
+  flag,
+  integer,
+  ipv4,
+  line,
+  nameServer,
+  oneOf,
+  policyRule,
+  shaped,
+} from "./values.ts";
 
 const port = integer(1, 65_535);
 const path = line("a path");
@@ -31,8 +43,15 @@ const DirectorySchema = Schema.Struct({
   extra_info: withDefault(flag, defaultDirectory.extraInfo),
 });
 
+/** The table `[bandwidth]`. */
+const BandwidthSchema = Schema.Struct({
+  rate: optional(byteSize(minBandwidth, maxBandwidth)),
+  burst: optional(byteSize(minBandwidth, maxBandwidth)),
+});
+
 /** The table `[limits]`. */
 const LimitsSchema = Schema.Struct({
+  max_connections: withDefault(integer(1, 1_000_000), defaultLimits.maxConnections),
   max_connections_per_address: withDefault(integer(1, 1_000_000), defaultLimits.maxConnectionsPerAddress),
   max_streams_per_circuit: withDefault(integer(1, 65_535), defaultLimits.maxStreamsPerCircuit),
   stream_buffer: withDefault(byteSize(16_384, 256 * mebibyte), defaultLimits.streamBufferBytes),
@@ -41,7 +60,10 @@ const LimitsSchema = Schema.Struct({
 });
 
 /** The table `[metrics]`. */
-const MetricsSchema = Schema.Struct({ listen: optional(endpoint("127.0.0.1:9035")) });
+const MetricsSchema = Schema.Struct({
+  listen: optional(endpoint("127.0.0.1:9035")),
+  policy: optional(Schema.Array(accessRule)),
+});
 
 /** The configuration file: every key, what it may hold, and its default. The README lists the same. */
 export const ConfigFile = Schema.Struct({
@@ -63,10 +85,10 @@ export const ConfigFile = Schema.Struct({
     ),
     [],
   ),
-  bandwidth_rate: withDefault(byteSize(minBandwidth, maxBandwidth), defaultBandwidth.rate),
-  bandwidth_burst: optional(byteSize(minBandwidth, maxBandwidth)),
   log_level: withDefault(oneOf(["error", "warn", "info", "debug", "trace"]), "info"),
   log_format: withDefault(oneOf(["logfmt", "json"]), "logfmt"),
+  shutdown_wait: withDefault(integer(0, 86_400), 30),
+  bandwidth: withDefault(BandwidthSchema, {}),
   exit: withDefault(ExitSchema, {}),
   directory: withDefault(DirectorySchema, {}),
   limits: withDefault(LimitsSchema, {}),
@@ -79,6 +101,7 @@ export type ConfigFile = typeof ConfigFile.Type;
 /** Names of the keys of each table, for suggestions; the empty name is the file itself. */
 export const knownKeys: Readonly<Record<string, ReadonlyArray<string>>> = {
   "": Object.keys(ConfigFile.fields),
+  bandwidth: Object.keys(BandwidthSchema.fields),
   exit: Object.keys(ExitSchema.fields),
   directory: Object.keys(DirectorySchema.fields),
   limits: Object.keys(LimitsSchema.fields),

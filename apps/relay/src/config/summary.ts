@@ -8,8 +8,8 @@ const cacheText = ({ cache, extraInfo }: ProgramConfig["relay"]["directory"]): s
   cache ? `cached for others${extraInfo ? ", extra-info documents too" : ""}` : "not cached for others";
 
 /** What a configuration means, defaults included, in a few lines for people. */
-export const summarize = ({ file, relay, log, shutdownTimeoutMillis }: ProgramConfig): string => {
-  const { exit, limits, bandwidth } = relay;
+export const summarize = ({ file, relay, log, shutdownWaitMillis, shutdownTimeoutMillis }: ProgramConfig): string => {
+  const { metrics, exit, limits, bandwidth } = relay;
   const lines: ReadonlyArray<readonly [name: string, value: string]> = [
     ["nickname", relay.nickname],
     ["contact", relay.contact ?? "none"],
@@ -19,7 +19,10 @@ export const summarize = ({ file, relay, log, shutdownTimeoutMillis }: ProgramCo
     ["test network", yesOrNo(relay.testNetwork)],
     ["authorities", relay.authorities.map(({ name }) => name).join(", ")],
     ["family", relay.family.join(", ") || "none"],
-    ["bandwidth", `${mebibytes(bandwidth.rate)}/s, at most ${mebibytes(bandwidth.burst)}/s (announced)`],
+    [
+      "bandwidth",
+      `${mebibytes(bandwidth.rate)}/s, at most ${mebibytes(bandwidth.burst)}/s (${bandwidth.isLimit ? "limit" : "announced, no limit"})`,
+    ],
     ["exit", yesOrNo(exit.enabled)],
     ...(exit.enabled
       ? ([
@@ -30,10 +33,16 @@ export const summarize = ({ file, relay, log, shutdownTimeoutMillis }: ProgramCo
         ] as const)
       : []),
     ["documents", cacheText(relay.directory)],
-    ["connections", `${limits.maxConnectionsPerAddress} from one address`],
+    ["connections", `${limits.maxConnections} in all, ${limits.maxConnectionsPerAddress} from one address`],
     ["streams", `${limits.maxStreamsPerCircuit} on a circuit, ${mebibytes(limits.streamBufferBytes)} waiting on each`],
     ["log", `${log.level}, ${log.format}`],
-    ["shutdown", `${shutdownTimeoutMillis / 1_000} s`],
+    [
+      "metrics",
+      metrics === undefined
+        ? "none"
+        : `at ${formatEndpoint(metrics.listen)}, for ${(metrics.policy ?? ["this machine"]).join("; ")}`,
+    ],
+    ["shutdown", `${shutdownWaitMillis / 1_000} s for circuits, then ${shutdownTimeoutMillis / 1_000} s`],
   ];
   const width = Math.max(...lines.map(([name]) => name.length));
   return [`${file} is fine:`, ...lines.map(([name, value]) => `  ${name.padEnd(width)}  ${value}`)].join("\n");

@@ -1,0 +1,3 @@
+export { type BandwidthLimiter, makeBandwidthLimiter } from "./limiter.ts";
+export * from "./limits.ts";
+export { type BandwidthLimits, TokenBucket } from "./token-bucket.ts";

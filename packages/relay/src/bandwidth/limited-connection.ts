@@ -1,0 +1,134 @@
+import type { Connection, Endpoint, TlsBinding, TransportError } from "@allium/channel";
+
+/** Where a connection gets its tokens. */
+export interface TokenSource {
+  /** Bytes that may be read now. */
+  readonly readable: () => number;
+  /** Bytes that may be written now. */
+  readonly writable: () => number;
+  readonly tookRead: (bytes: number) => void;
+  readonly tookWritten: (bytes: number) => void;
+  /** Asks for a turn when there are tokens again. */
+  readonly wait: (connection: LimitedConnection, side: "read" | "write") => void;
+  /** Takes the connection out of the queue. */
+  readonly forget: (connection: LimitedConnection) => void;
+}
+
+/**
+ * A connection whose bytes take tokens. What may not be read yet stays where it is, until the transport stops reading the socket;
+ * what may not be written yet is pending, so that its writer waits.
+ */
+export class LimitedConnection implements Connection {
+  private readonly inner: Connection;
+  private readonly tokens: TokenSource;
+  /** The rest of a chunk of which only a part could be read. */
+  private held: Buffer | undefined;
+  private readonly queue: Array<Buffer> = [];
+  private queued = 0;
+  private ending = false;
+  private listener: (() => void) | undefined;
+
+  constructor(inner: Connection, tokens: TokenSource) {
+    this.inner = inner;
+    this.tokens = tokens;
+  }
+
+  get remote(): Endpoint {
+    return this.inner.remote;
+  }
+
+  get local(): Endpoint {
+    return this.inner.local;
+  }
+
+  get tls(): TlsBinding | undefined {
+    return this.inner.tls;
+  }
+
+  get status(): Connection["status"] {
+    return this.inner.status;
+  }
+
+  get failure(): TransportError | undefined {
+    return this.inner.failure;
+  }
+
+  get readable(): number {
+    return (this.held?.length ?? 0) + this.inner.readable;
+  }
+
+  get pending(): number {
+    return this.status === "closed" ? 0 : this.queued + this.inner.pending;
+  }
+
+  onChange(listener: () => void): void {
+    this.listener = listener;
+    this.inner.onChange(listener);
+  }
+
+  read(): Buffer | undefined {
+    if (this.readable === 0) return undefined;
+    const allowed = this.tokens.readable();
+    if (allowed === 0) {
+      this.tokens.wait(this, "read");
+      return undefined;
+    }
+    const chunk = this.held ?? this.inner.read();
+    this.held = undefined;
+    if (chunk === undefined) return undefined;
+    if (chunk.length <= allowed) {
+      this.tokens.tookRead(chunk.length);
+      return chunk;
+    }
+    this.held = chunk.subarray(allowed);
+    this.tokens.tookRead(allowed);
+    return chunk.subarray(0, allowed);
+  }
+
+  write(bytes: Buffer): void {
+    if (bytes.length === 0 || this.status === "closed") return;
+    this.queue.push(bytes);
+    this.queued += bytes.length;
+    this.flush();
+  }
+
+  end(): void {
+    this.ending = true;
+    if (this.queued === 0) this.inner.end();
+  }
+
+  destroy(): void {
+    this.drop();
+    this.inner.destroy();
+  }
+
+  /** There are tokens again: writes what waits, and lets the reader look. */
+  onTokens(): void {
+    if (this.status === "closed") this.drop();
+    else this.flush();
+    this.listener?.();
+  }
+
+  private drop(): void {
+    this.tokens.forget(this);
+    this.queue.length = 0;
+    this.queued = 0;
+  }
+
+  private flush(): void {
+    for (let first = this.queue[0]; first !== undefined; first = this.queue[0]) {
+      const allowed = this.tokens.writable();
+      if (allowed === 0) {
+        this.tokens.wait(this, "write");
+        return;
+      }
+      const part = first.length <= allowed ? first : first.subarray(0, allowed);
+      if (part === first) this.queue.shift();
+      else this.queue[0] = first.subarray(allowed);
+      this.queued -= part.length;
+      this.tokens.tookWritten(part.length);
+      this.inner.write(part);
+    }
+    if (this.ending) this.inner.end();
+  }
+}

@@ -1,0 +1,92 @@
+import { type Connection, Transport } from "@allium/channel";
+import { Signal } from "@allium/kernel";
+import { Clock, Effect, type Scope } from "effect";
+import { LimitedConnection, type TokenSource } from "./limited-connection.ts";
+import { REFILL_PERIOD_MILLIS } from "./limits.ts";
+import { type BandwidthLimits, TokenBucket } from "./token-bucket.ts";
+
+/** Holds the channels of a relay to a bandwidth. */
+export interface BandwidthLimiter {
+  /** A transport whose TLS connections take part. It costs nothing while there are no limits. */
+  readonly limit: (transport: Transport["Service"]) => Transport["Service"];
+  /** Other limits, or none. Connections that were opened while there were none stay without. */
+  readonly setLimits: (limits: BandwidthLimits | undefined) => void;
+  /** How often a connection had to wait for tokens so far. */
+  readonly waits: () => { readonly read: number; readonly write: number };
+}
+
+/**
+ * Limits what all channels together read, and what they write, to one rate each: torrc's `RelayBandwidthRate` and
+ * `RelayBandwidthBurst`. Connections that wait for tokens have their turns in a circle.
+ */
+export const makeBandwidthLimiter = (
+  initial: BandwidthLimits | undefined,
+): Effect.Effect<BandwidthLimiter, never, Scope.Scope> =>
+  Effect.gen(function* () {
+    const clock = yield* Clock.Clock;
+    const now = (): number => Number(clock.monotonicTimeNanosUnsafe() / 1_000_000n);
+    let limits = initial;
+    let buckets: { readonly read: TokenBucket; readonly write: TokenBucket } | undefined;
+    const waiting = new Set<LimitedConnection>();
+    const waits = { read: 0, write: 0 };
+    const someoneWaits = Signal.make();
+
+    const setLimits = (next: BandwidthLimits | undefined): void => {
+      limits = next;
+      if (next === undefined) buckets = undefined;
+      else if (buckets === undefined)
+        buckets = { read: new TokenBucket(next, now()), write: new TokenBucket(next, now()) };
+      else {
+        buckets.read.setLimits(next, now());
+        buckets.write.setLimits(next, now());
+      }
+    };
+    setLimits(initial);
+
+    const tokens: TokenSource = {
+      readable: () => buckets?.read.available(now()) ?? Number.POSITIVE_INFINITY,
+      writable: () => buckets?.write.available(now()) ?? Number.POSITIVE_INFINITY,
+      tookRead: (bytes) => buckets?.read.take(bytes),
+      tookWritten: (bytes) => buckets?.write.take(bytes),
+      wait: (connection, side) => {
+        waits[side]++;
+        waiting.add(connection);
+        someoneWaits.notify();
+      },
+      forget: (connection) => waiting.delete(connection),
+    };
+
+    const turns = Effect.gen(function* () {
+      for (;;) {
+        if (waiting.size === 0) yield* someoneWaits.wait;
+        yield* Effect.sleep(REFILL_PERIOD_MILLIS);
+        // Who does not get enough queues up again, behind the others.
+        for (const connection of [...waiting]) {
+          if (tokens.readable() === 0 && tokens.writable() === 0) break;
+          waiting.delete(connection);
+          connection.onTokens();
+        }
+      }
+    });
+    yield* Effect.forkScoped(turns);
+
+    const wrap = (connection: Connection): Connection =>
+      limits === undefined ? connection : new LimitedConnection(connection, tokens);
+
+    return {
+      setLimits,
+      waits: () => ({ ...waits }),
+      limit: (transport) =>
+        Transport.of({
+          connect: (endpoint, options) =>
+            options.tls ? Effect.map(transport.connect(endpoint, options), wrap) : transport.connect(endpoint, options),
+          listen: (endpoint, options) =>
+            transport.listen(
+              endpoint,
+              options.tls === undefined
+                ? options
+                : { ...options, onConnection: (connection) => options.onConnection(wrap(connection)) },
+            ),
+        }),
+    };
+  });

@@ -1,0 +1,154 @@
+import { type ChannelManager, type Entropy, layerChannelManager, Transport } from "@allium/channel";
+import {
+  congestionParams,
+  flowParams,
+  layerRelayCircuits,
+  layerSingle,
+  meaningOf,
+  type RelayCircuits,
+} from "@allium/circuit";
+import { Signal } from "@allium/kernel";
+import { ExitPolicy } from "@allium/netdoc";
+import { type Context, Effect, Layer, type Scope } from "effect";
+import { type BandwidthLimiter, makeBandwidthLimiter } from "./bandwidth/index.ts";
+import type { RelayConfig } from "./config.ts";
+import type { RelayDirectory } from "./directory.ts";
+import { type ExitStatus, layerExit, NodeResolver } from "./exit/index.ts";
+import { handshakeServerKeys, type RelayKeys } from "./keys/index.ts";
+import type { CurrentLinkIdentity } from "./link-identity.ts";
+import { CircuitCounts } from "./metrics/circuit-counts.ts";
+import { ConnectionCounts } from "./metrics/connection-counts.ts";
+import { networkAddresses, networkRelays } from "./network-addresses.ts";
+import { channelParams, dnsParams, refusesUnknownExits } from "./params.ts";
+import type { Settings } from "./settings.ts";
+import type { TrafficMeter } from "./traffic.ts";
+
+/** What the channels and circuits of a relay stand on. */
+export interface CoreParts {
+  /** As they are now: what may change while the relay runs is asked anew each time. */
+  readonly settings: () => Settings;
+  readonly keys: () => RelayKeys;
+  readonly linkIdentity: CurrentLinkIdentity;
+  readonly directory: RelayDirectory;
+  readonly traffic: TrafficMeter;
+}
+
+/** The channels, circuits and streams of a relay. */
+export interface RelayCore {
+  readonly services: Context.Context<ChannelManager | RelayCircuits | ExitStatus>;
+  readonly bandwidth: BandwidthLimiter;
+  readonly connectionCounts: ConnectionCounts;
+  readonly circuitCounts: CircuitCounts;
+  /** Notified at the end of each circuit. */
+  readonly circuitEnded: Signal;
+  /** New streams are refused from then on. */
+  readonly refuseStreams: () => void;
+}
+
+/** What channels are held to, if they are. */
+export const bandwidthLimits = ({ bandwidth }: RelayConfig) => (bandwidth.isLimit ? bandwidth : undefined);
+
+/** Circuits are extended to these only, outside of test networks. */
+const publicAddresses = ExitPolicy.ofOptions({ rules: ["accept *:*"], ipv6: true, rejectPrivate: true });
+
+/** Builds channels, circuits and exit, which live until the scope closes. */
+export const makeCore = (parts: CoreParts): Effect.Effect<RelayCore, never, Transport | Entropy | Scope.Scope> =>
+  Effect.gen(function* () {
+    const { settings, keys, linkIdentity, directory, traffic } = parts;
+    const { view, cache } = directory;
+    // What can only be chosen at the start.
+    const { limits, authorities, testNetwork } = settings().config;
+    const param = (name: string) => view.current().params.raw(name);
+    const context = yield* Effect.context<never>();
+    const log = (effect: Effect.Effect<void>): void => {
+      Effect.runForkWith(context)(effect);
+    };
+    const bandwidth = yield* makeBandwidthLimiter(bandwidthLimits(settings().config));
+    const connectionCounts = new ConnectionCounts();
+    const circuitCounts = new CircuitCounts();
+    const circuitEnded = Signal.make();
+    let accepting = true;
+
+    const isKnownRelay = networkRelays(view.current);
+    const exit = layerExit({
+      policy: () => settings().policy,
+      ipv6: () => settings().config.exit.ipv6,
+      isNetworkAddress: networkAddresses(authorities, view.current),
+      isKnownRelay: (relay) => !refusesUnknownExits(param) || isKnownRelay(relay),
+      accepting: () => accepting,
+      ...(cache === undefined ? {} : { beginDirectory: cache.begin }),
+    }).pipe(
+      Layer.provide(
+        NodeResolver.layerChanging(() => {
+          const { nameServers } = settings();
+          return { ...dnsParams(param), ...(nameServers === undefined ? {} : { nameServers }) };
+        }),
+      ),
+    );
+    const channels = layerChannelManager({
+      maxTrain: limits.maxTrain,
+      ...channelParams(param),
+      local: () => ({ identity: linkIdentity.current(), addresses: [settings().config.advertised.host] }),
+      maxPerAddress: limits.maxConnectionsPerAddress,
+      maxConnections: limits.maxConnections,
+      observer: {
+        onOpen: (channel) => connectionCounts.onOpen(channel),
+        onEnd: (channel, end) => {
+          traffic.forget(channel);
+          log(Effect.logDebug(`channel ${channel.id} ended`, end));
+        },
+        onRefused: (remote, error) => {
+          connectionCounts.onRefused(remote, error);
+          log(Effect.logDebug("channel not opened", error));
+        },
+      },
+    }).pipe(Layer.provide(Layer.effect(Transport, Effect.map(Transport, bandwidth.limit))));
+    const circuits = layerRelayCircuits({
+      keys: () => handshakeServerKeys(keys()),
+      congestion: () => congestionParams(param, "exit"),
+      extendPolicy: () => ({
+        self: linkIdentity.current().peer,
+        addressAllowed: (host) => testNetwork || publicAddresses.permits(host, 443),
+      }),
+      limits: {
+        maxTrain: limits.maxTrain,
+        maxStreams: limits.maxStreamsPerCircuit,
+        streamBufferBytes: limits.streamBufferBytes,
+      },
+      onEnd: (circuit, end) => {
+        circuitCounts.onEnd(circuit, end);
+        circuitEnded.notify();
+        logEnd(log, circuit.name, end.cause);
+      },
+      onRefused: (reason) => log(Effect.logDebug("circuit refused", reason)),
+    });
+    const services = yield* Layer.build(
+      circuits.pipe(
+        Layer.provide(layerSingle({ role: "exit", flowParams: () => flowParams(param) })),
+        Layer.provideMerge(exit),
+        Layer.provideMerge(channels),
+      ),
+    );
+    return {
+      services,
+      bandwidth,
+      connectionCounts,
+      circuitCounts,
+      circuitEnded,
+      refuseStreams: () => {
+        accepting = false;
+      },
+    };
+  });
+
+/** One line for the end of a circuit, at the level that the table of ends gives it. */
+const logEnd = (
+  log: (effect: Effect.Effect<void>) => void,
+  name: string,
+  cause: Parameters<typeof meaningOf>[0],
+): void => {
+  const { level } = meaningOf(cause);
+  if (level === "error") return log(Effect.logError(`${name} ended by a defect`, cause));
+  // What a peer did wrong is its affair: it must not fill the log of an operator who cannot change it.
+  log(Effect.logDebug(`${name} ended`, cause));
+};

@@ -1,0 +1,208 @@
+import type { ChannelManager } from "@allium/channel";
+import type { RelayCircuits } from "@allium/circuit";
+import type { DirectoryReactor, DirectoryView } from "@allium/directory";
+import type { Metric, MetricSample } from "@allium/kernel";
+import type { Fingerprint, RelayFlag } from "@allium/netdoc";
+import type { BandwidthLimiter } from "../bandwidth/index.ts";
+import type { ExitStatus } from "../exit/index.ts";
+import type { RelayKeys } from "../keys/index.ts";
+import type { TrafficMeter } from "../traffic.ts";
+import type { CircuitCounts } from "./circuit-counts.ts";
+import type { ConnectionCounts } from "./connection-counts.ts";
+import { dnsErrorSamples } from "./dns-errors.ts";
+
+/** What the figures of a relay are read from. */
+export interface RelayMetricsParts {
+  readonly channels: ChannelManager["Service"];
+  readonly circuits: RelayCircuits["Service"];
+  readonly exit: ExitStatus["Service"];
+  readonly directory: DirectoryReactor["Service"];
+  readonly view: DirectoryView["Service"];
+  readonly traffic: TrafficMeter;
+  readonly connectionCounts: ConnectionCounts;
+  readonly circuitCounts: CircuitCounts;
+  readonly keys: () => RelayKeys;
+  readonly fingerprint: Fingerprint;
+}
+
+/** The flags that `tor` tells about itself. `Authority` and `Sybil` are none that a consensus gives this relay. */
+const flags: ReadonlyArray<RelayFlag> = [
+  "Fast",
+  "Exit",
+  "Authority",
+  "Stable",
+  "HSDir",
+  "Running",
+  "V2Dir",
+  "Sybil",
+  "Guard",
+];
+
+const byLabel = (label: string, values: Readonly<Record<string, number>>): ReadonlyArray<MetricSample> =>
+  Object.entries(values).map(([text, value]) => ({ labels: { [label]: text }, value }));
+
+/**
+ * What a relay tells of itself. Names, labels and meaning are those of `tor`'s MetricsPort (0.4.9, `tor_relay_…`) wherever the two count the
+ * same; what is only here begins with `allium_`.
+ */
+export const relayMetrics = (parts: RelayMetricsParts): ReadonlyArray<Metric> => {
+  const { channels, circuits, exit, directory, view, traffic, connectionCounts, circuitCounts } = parts;
+  const openCircuits = () => circuits.circuits();
+  return [
+    {
+      name: "tor_relay_connections",
+      help: "Total number of opened connections",
+      type: "gauge",
+      read: () => connectionCounts.opened(channels.channels()),
+    },
+    {
+      name: "tor_relay_connections_total",
+      help: "Total number of created/rejected connections",
+      type: "counter",
+      read: () => connectionCounts.total(exit.counts().connected),
+    },
+    {
+      name: "tor_relay_traffic_bytes",
+      help: "Traffic related counters",
+      type: "counter",
+      read: () => {
+        for (const channel of channels.channels()) traffic.note(channel);
+        return byLabel("direction", { ...traffic.totals });
+      },
+    },
+    {
+      name: "tor_relay_streams_total",
+      help: "Total number of streams",
+      type: "counter",
+      read: () => byLabel("type", exit.counts().asked),
+    },
+    {
+      name: "tor_relay_circuits_total",
+      help: "Total number of circuits",
+      type: "gauge",
+      read: () => byLabel("state", { opened: openCircuits().length }),
+    },
+    {
+      name: "tor_relay_load_onionskins_total",
+      help: "Total number of onionskins handled",
+      type: "counter",
+      read: () =>
+        Object.entries(circuits.counters.handshakes).map(([type, value]) => ({
+          labels: { type, action: "processed" },
+          value,
+        })),
+    },
+    {
+      name: "tor_relay_load_tcp_exhaustion_total",
+      help: "Total number of times we ran out of TCP ports",
+      type: "counter",
+      read: () => exit.counts().exhausted,
+    },
+    {
+      name: "tor_relay_exit_dns_query_total",
+      help: "Total number of DNS queries done by this relay",
+      type: "counter",
+      read: () => exit.counts().questions,
+    },
+    {
+      name: "tor_relay_exit_dns_error_total",
+      help: "Total number of DNS errors encountered by this relay",
+      type: "counter",
+      read: () => dnsErrorSamples(exit.counts().failedQuestions),
+    },
+    {
+      name: "tor_relay_circ_proto_violation_total",
+      help: "Total number of circuit protocol violation",
+      type: "counter",
+      read: () => circuitCounts.violations,
+    },
+    {
+      name: "tor_bug_reached_count",
+      help: "Total number of BUG() and similar assertion reached",
+      type: "counter",
+      read: () => circuitCounts.bugs,
+    },
+    {
+      name: "tor_relay_congestion_control_total",
+      help: "Congestion control related counters",
+      type: "counter",
+      read: () => circuitCounts.congestionTotal(openCircuits()),
+    },
+    {
+      name: "tor_relay_congestion_control",
+      help: "Congestion control related gauges",
+      type: "gauge",
+      read: () => circuitCounts.congestion(),
+    },
+    {
+      name: "tor_relay_flag",
+      help: "Relay flags from consensus",
+      type: "gauge",
+      read: () => {
+        const router = view.current().consensus?.routers.find(({ fingerprint }) => fingerprint === parts.fingerprint);
+        return flags.map((type) => ({ labels: { type }, value: router?.flags.has(type) === true ? 1 : 0 }));
+      },
+    },
+    {
+      name: "tor_relay_signing_cert_expiry_timestamp",
+      help: "Timestamp at which the current online keys will expire",
+      type: "gauge",
+      read: () => Math.floor(parts.keys().signing.expiresAt / 1000),
+    },
+    {
+      name: "allium_circuits_refused_total",
+      help: "CREATE cells that were refused.",
+      type: "counter",
+      read: () => circuits.counters.refused,
+    },
+    {
+      name: "allium_exit_connecting",
+      help: "Attempts to connect to destinations that are under way.",
+      type: "gauge",
+      read: () => exit.counts().connecting,
+    },
+    {
+      name: "allium_exit_lingering",
+      help: "Connections to destinations that outlive their streams for a moment.",
+      type: "gauge",
+      read: () => exit.counts().lingering,
+    },
+    {
+      name: "allium_exit_dns_cached_names",
+      help: "Names whose answers are kept.",
+      type: "gauge",
+      read: () => exit.counts().cachedNames,
+    },
+    {
+      name: "allium_consensus_valid_until_timestamp_seconds",
+      help: "When the newest consensus ends.",
+      type: "gauge",
+      read: () => timestamp(view.current().consensus?.lifetime.validUntil),
+    },
+    {
+      name: "allium_microdescriptors_missing",
+      help: "Microdescriptors of the consensus that are not there yet.",
+      type: "gauge",
+      read: () => view.current().missingMicrodescriptors,
+    },
+    {
+      name: "allium_descriptor_published_timestamp_seconds",
+      help: "When the descriptor that was published last was made.",
+      type: "gauge",
+      read: () => timestamp(directory.publication()?.at),
+    },
+  ];
+};
+
+/** What becomes of the bandwidth limits. */
+export const bandwidthMetrics = (bandwidth: BandwidthLimiter): ReadonlyArray<Metric> => [
+  {
+    name: "tor_relay_load_global_rate_limit_reached_total",
+    help: "Total number of global connection bucket limit reached",
+    type: "counter",
+    read: () => byLabel("side", bandwidth.waits()),
+  },
+];
+
+const timestamp = (millis: number | undefined): ReadonlyArray<MetricSample> =>
+  millis === undefined ? [] : [{ value: Math.floor(millis / 1000) }];
