@@ -27,7 +27,8 @@ export const makeBandwidthLimiter = (
     const now = (): number => Number(clock.monotonicTimeNanosUnsafe() / 1_000_000n);
     let limits = initial;
     let buckets: { readonly read: TokenBucket; readonly write: TokenBucket } | undefined;
-    const waiting = new Set<LimitedConnection>();
+    // In the order of their turns.
+    const waiting = { read: new Set<LimitedConnection>(), write: new Set<LimitedConnection>() };
     const waits = { read: 0, write: 0 };
     const someoneWaits = Signal.make();
 
@@ -50,22 +51,29 @@ export const makeBandwidthLimiter = (
       tookWritten: (bytes) => buckets?.write.take(bytes),
       wait: (connection, side) => {
         waits[side]++;
-        waiting.add(connection);
+        waiting[side].add(connection);
         someoneWaits.notify();
       },
-      forget: (connection) => waiting.delete(connection),
+      forget: (connection) => {
+        waiting.read.delete(connection);
+        waiting.write.delete(connection);
+      },
     };
 
+    const giveTurns = (side: "read" | "write", available: () => number): void => {
+      for (const connection of [...waiting[side]]) {
+        if (available() === 0) return;
+        // Who does not get enough queues up again, behind the others.
+        waiting[side].delete(connection);
+        connection.onTokens();
+      }
+    };
     const turns = Effect.gen(function* () {
       for (;;) {
-        if (waiting.size === 0) yield* someoneWaits.wait;
+        if (waiting.read.size + waiting.write.size === 0) yield* someoneWaits.wait;
         yield* Effect.sleep(REFILL_PERIOD_MILLIS);
-        // Who does not get enough queues up again, behind the others.
-        for (const connection of [...waiting]) {
-          if (tokens.readable() === 0 && tokens.writable() === 0) break;
-          waiting.delete(connection);
-          connection.onTokens();
-        }
+        giveTurns("read", tokens.readable);
+        giveTurns("write", tokens.writable);
       }
     });
     yield* Effect.forkScoped(turns);
