@@ -129,6 +129,7 @@ describeWithTor("the link handshake with a tor relay", () => {
       ],
       voting: { interval: 20, firstAfter: 20, voteDelay: 2, distDelay: 2, earnedFlags: false, consensusParams: {} },
       votingOffset: 0,
+      dirCache: true,
       exitPolicy: [],
       resolvConf: "/dev/null",
       extra: [],

@@ -29,6 +29,8 @@ export interface TorNetworkOptions {
   readonly exits?: number;
   /** @default 1 */
   readonly clients?: number;
+  /** Whether relays and exits are directory caches. Authorities are. @default true */
+  readonly dirCaches?: boolean;
   /** @default interval 20, firstAfter 8, voteDelay 4, distDelay 4, earnedFlags false */
   readonly voting?: Partial<Omit<VotingOptions, "consensusParams">>;
   /** Added to, or in place of, `cc_alg=2 cfx_enabled=1 cfx_low_exit_threshold=0`. */
@@ -57,6 +59,8 @@ export interface AddNodeOptions {
   readonly nickname?: string;
   readonly exitPolicy?: ReadonlyArray<string>;
   readonly extraTorrc?: ReadonlyArray<TorrcLine>;
+  /** Whether it is told ports at which no authority listens: it knows whom to trust, and cannot ask them. @default false */
+  readonly cutOff?: boolean;
   readonly timeoutMs?: number;
 }
 
@@ -317,6 +321,16 @@ export class TorNetwork implements AsyncDisposable {
     this.tell("consensus", "every relay has every descriptor");
   }
 
+  /** The authorities' lines, with ports that were taken and that nobody listens on. */
+  private async unreachableLines(): Promise<ReadonlyArray<string>> {
+    const lines: Array<string> = [];
+    for (const line of this.lines) {
+      const [orPort, dirPort] = [await this.ports.take(), await this.ports.take()];
+      lines.push(line.replace(/orport=\d+/, `orport=${orPort}`).replace(/ 127\.0\.0\.1:\d+/, ` 127.0.0.1:${dirPort}`));
+    }
+    return lines;
+  }
+
   private async prepareAuthority(
     nickname: string,
     index: number,
@@ -346,6 +360,7 @@ export class TorNetwork implements AsyncDisposable {
     const ownOrPort = isClient ? 0 : (orPort ?? (await this.ports.take()));
     const ownDirPort = isClient ? 0 : (dirPort ?? (await this.ports.take()));
     const socksPort = isClient ? await this.ports.take() : 0;
+    const authorities = options.cutOff === true ? await this.unreachableLines() : this.lines;
     // From here on without a pause: daemons that are made at the same time must not get the same number.
     const number = this.everyNode.filter((node) => node.role === role).length;
     const nickname = options.nickname ?? `${role}${number}`;
@@ -358,9 +373,10 @@ export class TorNetwork implements AsyncDisposable {
       dirPort: ownDirPort,
       socksPort,
       logLevel: logLevel ?? "notice",
-      authorities: this.lines,
+      authorities,
       voting: this.voting,
       votingOffset: this.votingOffset,
+      dirCache: this.options.dirCaches ?? true,
       exitPolicy: options.exitPolicy ?? exitPolicy ?? OPEN_EXIT_POLICY,
       resolvConf: join(this.directory, "resolv.conf"),
       extra: [...(extraTorrc?.all ?? []), ...(extraTorrc?.[role] ?? []), ...(options.extraTorrc ?? [])],

@@ -44,6 +44,8 @@ export interface TorrcInput {
   readonly voting: VotingOptions;
   /** Seconds by which the rounds are shifted from whole multiples of the interval since midnight. */
   readonly votingOffset: number;
+  /** Whether a relay hands directory documents on; authorities always do. */
+  readonly dirCache: boolean;
   /** An exit's policy, in torrc syntax. */
   readonly exitPolicy: ReadonlyArray<string>;
   /** An exit resolves names by this file. */
@@ -79,7 +81,13 @@ const server = (input: TorrcInput): ReadonlyArray<TorrcLine> => [
   ["ContactInfo", `${input.nickname}@private.test`],
   ["Address", "127.0.0.1"],
   ["ORPort", `127.0.0.1:${input.orPort}`],
-  ["DirPort", `127.0.0.1:${input.dirPort}`],
+  ...(input.dirCache || input.role === "authority"
+    ? ([["DirPort", `127.0.0.1:${input.dirPort}`]] as const)
+    : ([
+        ["DirCache", 0],
+        // Without it such a relay waits for circuits of its own before it asks for anything.
+        ["FetchUselessDescriptors", 1],
+      ] as const)),
   ["AssumeReachable", 1],
   // A relay's own circuits: in so small a network most of them fail, loudly, and they blur what a relay under test carries.
   ["__DisablePredictedCircuits", 1],

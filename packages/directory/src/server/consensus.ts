@@ -18,7 +18,7 @@ export const consensus: Handler = (rest, asked) => {
   if ("_tag" in wanted) return wanted;
   const { served, now, encoding, modifiedSince } = asked;
   const found = served.consensus(wanted.flavor);
-  if (found === undefined) return notFound("Consensus not available");
+  if (found === undefined) return notFound();
   const { lifetime, signedDigest } = found;
   if (signedDigest !== undefined && wanted.diffFrom.includes(signedDigest)) return refuse(304, "Not modified");
   const diffFrom = wanted.diffFrom.filter((digest) => found.hasDiff(digest));
