@@ -11,7 +11,7 @@ export interface CircuitHost {
   readonly channel: Channel;
   readonly turns: TurnList;
   readonly maxTrain: number;
-  readonly inboxLimitBytes: () => number;
+  readonly inboxLimitBytes: (ours: boolean) => number;
   readonly outboxLimitCells: number;
   /** Nanoseconds of a monotonic clock. */
   readonly nanos: () => bigint;
@@ -44,7 +44,7 @@ export class AttachedCircuit implements ChannelCircuit {
     this.inbox = new CircuitInbox({
       circId,
       signal: signals.inbound,
-      limitBytes: host.inboxLimitBytes(),
+      limitBytes: host.inboxLimitBytes(ours),
       maxTrain: host.maxTrain,
       onEnd: signals.onEnd,
       memory: signals.memory,

@@ -5,7 +5,14 @@ import type { ChannelError } from "./channel-manager.ts";
 import { ChannelLimit } from "./errors.ts";
 import type { LinkIdentity } from "./link-identity.ts";
 import type { LocalParty } from "./open-channel.ts";
-import { type Connection, type Endpoint, type Listener, type Transport, TransportError } from "./transport.ts";
+import {
+  type Connection,
+  type Endpoint,
+  formatEndpoint,
+  type Listener,
+  type Transport,
+  TransportError,
+} from "./transport.ts";
 
 /** What accepting channels takes. */
 export interface AcceptorOptions {
@@ -13,6 +20,7 @@ export interface AcceptorOptions {
   readonly local: () => LocalParty;
   readonly maxPerAddress: number;
   readonly maxConnections: number | undefined;
+  readonly admit: ((address: string) => (() => void) | undefined) | undefined;
   /**
    * Runs the channel, and calls `settled` when it has authenticated as a relay or has ended: until then it counts for its
    * address. It must not block.
@@ -25,6 +33,8 @@ export interface AcceptorOptions {
 export class ChannelAcceptor {
   private readonly options: AcceptorOptions;
   private readonly perAddress: AddressLimit;
+  /** What is to be called when those settle whose TLS handshake is under way, by their far end. */
+  private readonly admitted = new Map<string, () => void>();
   private closed = false;
   private current: LinkIdentity | undefined;
   private previous: LinkIdentity | undefined;
@@ -52,13 +62,18 @@ export class ChannelAcceptor {
           tls: identity.tls,
           ...(maxConnections === undefined ? {} : { maxConnections }),
           admit: (remote) => {
-            if (!this.closed && this.perAddress.enter(remote.host)) return true;
-            onRefused(remote, new ChannelLimit({ limit: "channelsPerAddress" }));
-            return false;
+            const refusal = this.admit(remote);
+            if (refusal !== undefined) onRefused(remote, refusal);
+            return refusal === undefined;
           },
-          onFailed: (remote) => {
-            this.perAddress.leave(remote.host);
-            onRefused(remote, new TransportError({ kind: "tls", code: "HANDSHAKE_FAILED", endpoint: remote }));
+          onFailed: (remote, why) => {
+            this.take(remote)();
+            onRefused(
+              remote,
+              why === "crowded"
+                ? new ChannelLimit({ limit: "tlsHandshakes" })
+                : new TransportError({ kind: "tls", code: "HANDSHAKE_FAILED", endpoint: remote }),
+            );
           },
           onConnection: (connection) => {
             const now = this.options.local().identity;
@@ -76,12 +91,37 @@ export class ChannelAcceptor {
     });
   }
 
+  /** Counts a connection for its address. Says why not, if it may not be. */
+  private admit(remote: Endpoint): ChannelLimit | undefined {
+    const { host } = remote;
+    if (this.closed || !this.perAddress.enter(host)) return new ChannelLimit({ limit: "channelsPerAddress" });
+    const leave = this.options.admit === undefined ? NOTHING : this.options.admit(host);
+    if (leave === undefined) {
+      this.perAddress.leave(host);
+      return new ChannelLimit({ limit: "notAdmitted" });
+    }
+    this.admitted.set(formatEndpoint(remote), () => {
+      this.perAddress.leave(host);
+      leave();
+    });
+    return undefined;
+  }
+
+  /** What is to be called when the connection from there settles. */
+  private take(remote: Endpoint): () => void {
+    const key = formatEndpoint(remote);
+    const leave = this.admitted.get(key) ?? NOTHING;
+    this.admitted.delete(key);
+    return leave;
+  }
+
   private onConnection(connection: Connection): void {
     const identity = this.options.local().identity === undefined ? undefined : this.identityOf(connection);
+    const leave = this.take(connection.remote);
     // Once, by whoever is first.
     let counted = true;
     const settled = () => {
-      if (counted) this.perAddress.leave(connection.remote.host);
+      if (counted) leave();
       counted = false;
     };
     if (identity === undefined || this.closed) {
@@ -111,6 +151,8 @@ export class ChannelAcceptor {
     return current;
   }
 }
+
+const NOTHING = () => {};
 
 const digests = new WeakMap<LinkIdentity, Buffer>();
 

@@ -13,6 +13,8 @@ export interface ChannelCounters {
   strayCells: number;
   /** CREATE cells that were dropped, since the peer does not read the answers to earlier ones. */
   droppedCreates: number;
+  /** CREATE cells that were refused, since the channel has as many circuits as it may. */
+  refusedCreates: number;
 }
 
 /** When a channel did what, in milliseconds of the clock. The reader and the writer write it, the keeper reads it. */
@@ -26,6 +28,7 @@ export class ChannelActivity {
     paddingOut: 0,
     strayCells: 0,
     droppedCreates: 0,
+    refusedCreates: 0,
   };
   /** When bytes last came or went. */
   lastTransfer: number;

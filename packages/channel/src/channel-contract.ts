@@ -58,8 +58,13 @@ export interface CircuitSignals {
 export interface ChannelConfig {
   /** Most cells in one train. @default 32 */
   readonly maxTrain?: number;
-  /** Bytes that may wait in one circuit's inbox (`circ_max_cell_queue_size` cells). @default 50000 cells */
-  readonly inboxLimitBytes?: () => number;
+  /**
+   * Bytes that may wait in one circuit's inbox: of a circuit that is `ours`, from the exit's side (`circ_max_cell_queue_size`
+   * cells), else from the client's (`circ_max_cell_queue_size_out`). @default 50000 cells
+   */
+  readonly inboxLimitBytes?: (ours: boolean) => number;
+  /** Circuits of one channel; the peer's further CREATEs are refused with RESOURCELIMIT. @default 32768 */
+  readonly maxCircuits?: number;
   /** Cells that may wait in one circuit's outbox before its writer waits. @default 128 */
   readonly outboxLimitCells?: number;
   /** Cells that one circuit may send before the next one's turn. @default 16 */

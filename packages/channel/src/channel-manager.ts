@@ -6,7 +6,7 @@ import type { ChannelConfig, ChannelEnd, CreateRequest } from "./channel-contrac
 import { Dial } from "./channel-dialer.ts";
 import { ChannelRegistry, isWanted } from "./channel-registry.ts";
 import { Entropy } from "./entropy.ts";
-import { type ChannelLimit, ChannelsClosed } from "./errors.ts";
+import { ChannelLimit, ChannelsClosed } from "./errors.ts";
 import type { ExpectedPeer } from "./handshake.ts";
 import type { LinkIdentity } from "./link-identity.ts";
 import { type LocalParty, type OpenError, type OpenedLink, openAsResponder } from "./open-channel.ts";
@@ -46,6 +46,14 @@ export interface ChannelManagerConfig extends ChannelConfig {
   readonly maxPerAddress?: number;
   /** Most incoming connections altogether. @default the transport's */
   readonly maxConnections?: number;
+  /**
+   * Asked for each incoming connection, before TLS, whether one from this address is admitted: `undefined` refuses it, else it is
+   * what is to be called, once, when the connection has authenticated as a relay or has ended. It must not block.
+   * @default all are
+   */
+  readonly admit?: (address: string) => (() => void) | undefined;
+  /** Most link handshakes of incoming connections under way at once; for one more the oldest is given up. @default 1000 */
+  readonly maxLinkHandshakes?: number;
   readonly observer?: ChannelObserver;
 }
 
@@ -106,12 +114,20 @@ interface Opening {
   fiber: Fiber.Fiber<unknown, unknown> | undefined;
 }
 
+/** An incoming connection whose link handshake is under way. */
+interface Responding {
+  readonly connection: Connection;
+  fiber: Fiber.Fiber<unknown, unknown> | undefined;
+}
+
 class Channels {
   readonly registry = new ChannelRegistry();
   private readonly config: ChannelManagerConfig;
   private readonly services: Services;
   private readonly acceptor: ChannelAcceptor;
   private readonly openings = new Map<string, Opening>();
+  /** Incoming connections whose link handshake is under way, the oldest first. */
+  private readonly handshakes = new Set<Responding>();
   private nextId = 1;
   private closed = false;
   private accept: ((request: CreateRequest) => void) | undefined;
@@ -124,6 +140,7 @@ class Channels {
       local: config.local,
       maxPerAddress: config.maxPerAddress ?? DEFAULT_MAX_PER_ADDRESS,
       maxConnections: config.maxConnections,
+      admit: config.admit,
       serve: (connection, identity, settled) => this.serve(connection, identity, settled),
       onRefused: this.onRefused,
     });
@@ -191,11 +208,15 @@ class Channels {
 
   private serve(connection: Connection, identity: LinkIdentity, settled: () => void): void {
     const { entropy, fork } = this.services;
-    fork(
+    if (this.handshakes.size >= (this.config.maxLinkHandshakes ?? DEFAULT_MAX_LINK_HANDSHAKES)) this.dropOldest();
+    const responding: Responding = { connection, fiber: undefined };
+    this.handshakes.add(responding);
+    responding.fiber = fork(
       openAsResponder(connection, identity, this.config.local().addresses).pipe(
         Effect.provideService(Entropy, entropy),
         Effect.tapError((error) => Effect.sync(() => this.onRefused(connection.remote, error))),
         Effect.flatMap((link) => {
+          this.handshakes.delete(responding);
           if (link.established.peer !== undefined) settled();
           return this.run(link, false, undefined);
         }),
@@ -203,12 +224,22 @@ class Channels {
         logDefect,
         Effect.ensuring(
           Effect.sync(() => {
+            this.handshakes.delete(responding);
             settled();
             connection.destroy();
           }),
         ),
       ),
     );
+  }
+
+  /** Who is about to finish has not been there for long: the oldest is the one least likely to. */
+  private dropOldest(): void {
+    for (const oldest of this.handshakes) {
+      this.handshakes.delete(oldest);
+      this.onRefused(oldest.connection.remote, new ChannelLimit({ limit: "linkHandshakes" }));
+      return oldest.fiber?.interruptUnsafe();
+    }
   }
 
   /** Runs a channel until it ends. Circuits can use it from the moment that it is registered. */
@@ -280,3 +311,6 @@ const keyOf = (target: ChannelTarget): string =>
   ].join(" ");
 
 const DEFAULT_MAX_PER_ADDRESS = 100;
+
+/** A handshake that is done in time takes a few round trips: a relay that is not attacked has a handful at once. */
+const DEFAULT_MAX_LINK_HANDSHAKES = 1_000;

@@ -4,6 +4,7 @@ import {
   ChannelCommand,
   type Create2,
   type CreateFast,
+  DestroyReason,
   encodeChannelMessage,
   encodeFixedCell,
   type PaddingNegotiate,
@@ -153,7 +154,7 @@ export class Channel {
       channel: this,
       turns: this.writer.turns,
       maxTrain: config.maxTrain ?? DEFAULT_MAX_TRAIN,
-      inboxLimitBytes: () => config.inboxLimitBytes?.() ?? DEFAULT_INBOX_LIMIT_CELLS * CELL_BODY_LEN,
+      inboxLimitBytes: (ours) => config.inboxLimitBytes?.(ours) ?? DEFAULT_INBOX_LIMIT_CELLS * CELL_BODY_LEN,
       outboxLimitCells: config.outboxLimitCells ?? DEFAULT_OUTBOX_LIMIT_CELLS,
       nanos: () => clock.monotonicTimeNanosUnsafe(),
       sendCell: (cell, answer) => this.sendCell(cell, answer),
@@ -187,6 +188,7 @@ export class Channel {
   openCircuit(signals: CircuitSignals): Effect.Effect<ChannelCircuit, ChannelLimit | ChannelLost> {
     return Effect.suspend((): Effect.Effect<ChannelCircuit, ChannelLimit | ChannelLost> => {
       if (this.closed) return Effect.fail(new ChannelLost({ cause: this.options.connection.failure }));
+      if (this.full) return Effect.fail(new ChannelLimit({ limit: "circuits" }));
       const circId = this.circuits.draw(this.initiated, this.entropy.below);
       return circId === undefined
         ? Effect.fail(new ChannelLimit({ limit: "circuitIds" }))
@@ -259,7 +261,15 @@ export class Channel {
     return true;
   }
 
+  private get full(): boolean {
+    return this.circuits.size >= (this.options.config.maxCircuits ?? DEFAULT_MAX_CIRCUITS);
+  }
+
   private onCreate(circId: number, message: Create2 | CreateFast): void {
+    if (this.full) {
+      this.activity.counters.refusedCreates++;
+      return this.sendDestroy(circId, DestroyReason.RESOURCELIMIT, true);
+    }
     this.options.onCreate({
       channel: this,
       circId,
@@ -354,3 +364,6 @@ const DEFAULT_INBOX_LIMIT_CELLS = 50_000;
 const DEFAULT_OUTBOX_LIMIT_CELLS = 128;
 
 const DEFAULT_QUANTUM_CELLS = 16;
+
+/** As many as there were circuit IDs for before link protocol 4. */
+const DEFAULT_MAX_CIRCUITS = 32_768;

@@ -66,9 +66,24 @@ export class ChannelTimeout extends Data.TaggedError("ChannelTimeout")<{ readonl
   readonly fault: FaultKind = "timeout";
 }
 
+/** Which bound of ours was reached. */
+export type ChannelBound =
+  /** No free circuit ID was found. */
+  | "circuitIds"
+  /** Circuits of a channel. */
+  | "circuits"
+  /** Connections of an address that has not authenticated. */
+  | "channelsPerAddress"
+  /** Whoever was asked whether to admit a connection said no. */
+  | "notAdmitted"
+  /** TLS handshakes of incoming connections under way. */
+  | "tlsHandshakes"
+  /** Link handshakes of incoming connections under way. */
+  | "linkHandshakes";
+
 /** A bound of ours was reached. */
 export class ChannelLimit extends Data.TaggedError("ChannelLimit")<{
-  readonly limit: "circuitIds" | "channelsPerAddress";
+  readonly limit: ChannelBound;
 }> {
   readonly fault: FaultKind = "resource";
 }

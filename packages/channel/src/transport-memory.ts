@@ -145,7 +145,7 @@ class Network implements MemoryNetwork {
       return refuse("reset", "ECONNRESET");
     }
     if (options.tls !== (listener.digest !== undefined)) {
-      listener.onFailed?.(local);
+      listener.onFailed?.(local, "failed");
       return refuse("tls", "ERR_SSL_WRONG_VERSION_NUMBER");
     }
     const session = `session ${this.sessions++} from ${formatEndpoint(local)} to ${formatEndpoint(remote)}`;

@@ -7,6 +7,7 @@ import { TLS_HANDSHAKE_TIMEOUT_MILLIS } from "./timeouts.ts";
 import {
   type Connection,
   DEFAULT_MAX_CONNECTIONS,
+  DEFAULT_MAX_HANDSHAKES,
   DEFAULT_READ_BUFFER_BYTES,
   type ListenOptions,
   type TlsServerIdentity,
@@ -76,6 +77,13 @@ const secureContext = (identity: TlsServerIdentity) => ({
   minVersion: MIN_TLS_VERSION,
 });
 
+/** A TLS handshake that is under way. */
+interface Handshake {
+  readonly socket: net.Socket;
+  /** It comes to nothing. */
+  readonly lost: (why: "failed" | "crowded") => void;
+}
+
 /**
  * A listening socket. It accepts, asks `admit`, and lets a TLS server without a socket of its own do the handshakes: so an
  * address can be refused before it costs anything.
@@ -84,8 +92,8 @@ class Server {
   private readonly options: ListenOptions;
   private readonly server: net.Server;
   private readonly handshakes: tls.Server | undefined;
-  /** Sockets whose TLS handshake is under way, by their far end. */
-  private readonly waiting = new Map<string, net.Socket>();
+  /** TLS handshakes that are under way, by their far end, the oldest first. */
+  private readonly waiting = new Map<string, Handshake>();
 
   constructor(options: ListenOptions) {
     this.options = options;
@@ -129,7 +137,7 @@ class Server {
   /** Frees the port at once. Connections that were handed over belong to somebody else by now. */
   close(): void {
     this.server.close();
-    for (const socket of this.waiting.values()) socket.destroy();
+    for (const { socket } of this.waiting.values()) socket.destroy();
   }
 
   private onSocket(socket: net.Socket): void {
@@ -145,13 +153,26 @@ class Server {
       return;
     }
     const key = `${remote.host} ${remote.port}`;
-    this.waiting.set(key, socket);
-    socket.once("close", () => {
-      if (this.waiting.get(key) !== socket) return;
-      this.waiting.delete(key);
-      this.options.onFailed?.(remote);
-    });
+    const handshake: Handshake = {
+      socket,
+      lost: (why) => {
+        if (this.waiting.get(key) !== handshake) return;
+        this.waiting.delete(key);
+        this.options.onFailed?.(remote, why);
+        socket.destroy();
+      },
+    };
+    // Its far end is in use again: it is gone, whether or not the platform has said so yet.
+    this.waiting.get(key)?.lost("failed");
+    if (this.waiting.size >= (this.options.maxHandshakes ?? DEFAULT_MAX_HANDSHAKES)) this.dropOldest();
+    this.waiting.set(key, handshake);
+    socket.once("close", () => handshake.lost("failed"));
     this.handshakes.emit("connection", socket);
+  }
+
+  /** Who is about to finish has not been there for long: the oldest is the one least likely to. */
+  private dropOldest(): void {
+    for (const oldest of this.waiting.values()) return oldest.lost("crowded");
   }
 
   private hand(socket: net.Socket): void {

@@ -102,8 +102,8 @@ export interface ListenOptions {
    * `onConnection`, or in `onFailed` if its TLS handshake fails. It must not block. @default all are admitted
    */
   readonly admit?: (remote: Endpoint) => boolean;
-  /** An admitted connection was lost in its TLS handshake. It must not block. */
-  readonly onFailed?: (remote: Endpoint) => void;
+  /** An admitted connection was lost in its TLS handshake, or had to make room for others. It must not block. */
+  readonly onFailed?: (remote: Endpoint, why: "failed" | "crowded") => void;
   /**
    * Called for each connection, after its TLS handshake where there is one: from then on it is the callee's, to destroy
    * too, also after the listener closed. It must not block.
@@ -111,6 +111,8 @@ export interface ListenOptions {
   readonly onConnection: (connection: Connection) => void;
   /** Most TLS handshakes under way and connections open at once; more are refused at accept. @default 10000 */
   readonly maxConnections?: number;
+  /** Most TLS handshakes under way at once; for one more the oldest is given up. @default 1000 */
+  readonly maxHandshakes?: number;
 }
 
 /** A listening socket. Its port is free again when the scope that made it closes; accepted connections stay as they are. */
@@ -137,6 +139,9 @@ export class Transport extends Context.Service<
 
 /** Most connections of one listener, TLS handshakes under way included. */
 export const DEFAULT_MAX_CONNECTIONS = 10_000;
+
+/** Most TLS handshakes that a listener has under way: those that are done in time need a hundredth of it. */
+export const DEFAULT_MAX_HANDSHAKES = 1_000;
 
 /** Bytes that may wait unread on a connection before the transport stops reading its socket. */
 export const DEFAULT_READ_BUFFER_BYTES = 128 * 1024;
