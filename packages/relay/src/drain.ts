@@ -6,8 +6,8 @@ import { type Duration, Effect, Exit, Scope } from "effect";
 
 /** What has to do with a relay's slow end. */
 export interface DrainContext {
-  readonly channels: ChannelManager["Service"];
-  readonly circuits: RelayCircuits["Service"];
+  readonly channels: Pick<ChannelManager["Service"], "acceptCircuits">;
+  readonly circuits: Pick<RelayCircuits["Service"], "circuits">;
   /** Notified at the end of each circuit. */
   readonly circuitEnded: Signal;
   /** Closing it closes the ORPort. */
