@@ -28,7 +28,8 @@ export class CircuitClosedByPeer extends Data.TaggedError("CircuitClosedByPeer")
 
 /** A bound of the circuit was reached. */
 export class CircuitLimit extends Data.TaggedError("CircuitLimit")<{
-  readonly limit: "inbox";
+  /** `near` and `far`: the inbox from there overran. `streams`: too many were asked for too fast. */
+  readonly limit: "near" | "far" | "streams";
 }> {
   readonly fault: FaultKind = "resource";
 }
@@ -53,13 +54,17 @@ export const errorOfEnd = (
 ): CircuitClosedByPeer | CircuitLimit => {
   switch (end._tag) {
     case "Overrun":
-      return new CircuitLimit({ limit: "inbox" });
+      return new CircuitLimit({ limit: side });
     case "Destroyed":
       return new CircuitClosedByPeer({ side, how: "destroy", reason: end.reason });
     case "ChannelClosed":
       return new CircuitClosedByPeer({ side, how: "channel", reason: undefined });
   }
 };
+
+/** Maps what a stream table throws to a circuit's error; anything else is a bug and goes on. */
+export const toCircuitError = (cause: unknown): CircuitError =>
+  cause instanceof CircuitLimit ? cause : toProtocolError(cause);
 
 /** Maps what the codecs and the pure machines throw to a circuit's protocol error; anything else is a bug and goes on. */
 export const toProtocolError = (cause: unknown): CircuitProtocolError => {

@@ -337,7 +337,7 @@ describe("a circuit that is blocked", () => {
       circuit.sendData(0, 1, 400);
       yield* aSecond;
       assert.strictEqual(circuit.destroyed, DestroyReason.RESOURCELIMIT);
-      assert.deepInclude(errorOf(lab.ends[0]?.[0]), { _tag: "CircuitLimit", limit: "inbox" });
+      assert.deepInclude(errorOf(lab.ends[0]?.[0]), { _tag: "CircuitLimit", limit: "near" });
       connection.write(Buffer.from("on"));
       assert.strictEqual((yield* settled(readBytes(connection, 2))).toString(), "on");
     }).pipe(Effect.scoped, seeded("overrun")),

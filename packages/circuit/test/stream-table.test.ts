@@ -4,7 +4,7 @@ import { assert, describe, it } from "@effect/vitest";
 import { Deferred, Effect, Schema } from "effect";
 
 import { Random } from "../../../test/support/fuzz.ts";
-import { Micros, refuseStream } from "../src/index.ts";
+import { CircuitLimit, Micros, refuseStream } from "../src/index.ts";
 import { Application, opened, type Sent, TableUnderTest } from "./support/table.ts";
 
 const begin = (port = 80) =>
@@ -84,6 +84,36 @@ describe("opening, at an exit", () => {
     assert.deepInclude(sent[3]?.message, { answers: [{ _tag: "ERROR", transient: true, ttl: 0 }] });
     table.deliver([1, end], [3, begin(3)]);
     assert.deepStrictEqual(tags(table.collect()), ["CONNECTED"]);
+  });
+
+  it("answers BEGIN with MISC and RESOLVE with a failure when they are too many too fast, and serves BEGIN_DIR", () => {
+    let admitted = 0;
+    const table = withApplications([new Application()], { admit: () => (++admitted > 1 ? "refuse" : "open") });
+    table.deliver([1, begin(1)], [2, begin(1)], [4, { _tag: "BEGIN_DIR" }]);
+    table.deliver([3, { _tag: "RESOLVE", query: { family: "name", address: "a.b" } }], [1, begin(1)]);
+    const sent = table.collect();
+    assert.deepStrictEqual(
+      sent.map(({ streamId, tag }) => [streamId, tag]),
+      [
+        [1, "CONNECTED"],
+        [2, "END"],
+        [4, "END"],
+        [3, "RESOLVED"],
+      ],
+    );
+    assert.deepInclude(sent[1]?.message, { reason: EndReason.MISC });
+    // Of the opener: no directory.
+    assert.notDeepInclude(sent[2]?.message, { reason: EndReason.MISC });
+    assert.deepInclude(sent[3]?.message, { answers: [{ _tag: "ERROR", transient: true, ttl: 0 }] });
+    // Neither BEGIN_DIR nor a BEGIN that is dropped was counted.
+    assert.strictEqual(admitted, 3);
+  });
+
+  it("ends the circuit when they are too many and that is what is to be done", () => {
+    for (const message of [begin(1), { _tag: "RESOLVE", query: { family: "name", address: "a.b" } }] as const) {
+      const table = withApplications([new Application()], { admit: () => "closeCircuit" });
+      assert.throws(() => table.deliver([1, message]), CircuitLimit);
+    }
   });
 
   it("answers what is malformed, and blames nobody", () => {

@@ -28,11 +28,19 @@ export interface StreamOrigin {
   readonly peer: PeerIdentity | undefined;
 }
 
+/** Whether a stream is looked at. */
+export type StreamAdmission = "open" | "refuse" | "closeCircuit";
+
 /**
  * Opens what BEGIN, BEGIN_DIR and RESOLVE ask for. An exit's opener applies its policy, resolves and connects; a client's
  * refuses everything. Interrupted when the stream or the circuit ends meanwhile.
  */
 export interface StreamOpener {
+  /**
+   * Asked for each BEGIN and RESOLVE before anything is done about it; `refuse` answers with END MISC, or a transient failure, and
+   * `closeCircuit` ends the circuit with RESOURCELIMIT. It must not block. @default all are opened
+   */
+  readonly admit?: () => StreamAdmission;
   readonly begin: (request: Begin) => Effect.Effect<OpenedStream, StreamRefusal>;
   readonly beginDirectory: Effect.Effect<OpenedStream, StreamRefusal>;
   readonly resolve: (request: Resolve) => Effect.Effect<ReadonlyArray<ResolvedAnswer>>;

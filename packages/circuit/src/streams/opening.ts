@@ -1,7 +1,7 @@
 import { type Begin, type BeginDir, type Connected, EndReason, type Resolve, type Resolved } from "@allium/cell";
 import type { Connection } from "@allium/channel";
 import { Cause, Effect, Exit } from "effect";
-import { CircuitProtocolError } from "../errors.ts";
+import { CircuitLimit, CircuitProtocolError } from "../errors.ts";
 import type { OpenedStream, StreamRefusal } from "./opener.ts";
 import type { Stream, StreamRequester } from "./stream.ts";
 import type { StreamMap } from "./stream-map.ts";
@@ -30,12 +30,17 @@ export class Opening {
     this.makeReady = links.makeReady;
   }
 
-  /** BEGIN or BEGIN_DIR: CONNECTED or END follows. */
+  /**
+   * BEGIN or BEGIN_DIR: CONNECTED or END follows.
+   * @throws CircuitLimit if the circuit asks for too many
+   */
   onBegin(id: number, message: Begin | BeginDir): void {
     const { map } = this;
     // A second BEGIN on a stream is dropped, as `tor` does.
     if (map.get(id) !== undefined) return;
     const refuse = (reason: number) => map.reply(id, { _tag: "END", reason, resolved: undefined });
+    // Not RESOURCELIMIT: the client would try the next exit.
+    if (message._tag === "BEGIN" && !this.admits()) return refuse(EndReason.MISC);
     if (map.size >= this.options.maxStreams) return refuse(EndReason.RESOURCELIMIT);
     const { opener } = this.options;
     const stream = map.add(id, "opening");
@@ -46,12 +51,15 @@ export class Opening {
     });
   }
 
-  /** RESOLVE: RESOLVED follows. */
+  /**
+   * RESOLVE: RESOLVED follows.
+   * @throws CircuitLimit if the circuit asks for too many
+   */
   onResolve(id: number, message: Resolve): void {
     const { map } = this;
     if (map.get(id) !== undefined) return;
     const fail = () => map.reply(id, { _tag: "RESOLVED", answers: [{ _tag: "ERROR", transient: true, ttl: 0 }] });
-    if (map.size >= this.options.maxStreams) return fail();
+    if (!this.admits() || map.size >= this.options.maxStreams) return fail();
     const stream = map.add(id, "opening");
     this.run(stream, this.options.opener.resolve(message), {
       onSuccess: (answers) => {
@@ -62,6 +70,12 @@ export class Opening {
       onRefused: fail,
       onDefect: fail,
     });
+  }
+
+  private admits(): boolean {
+    const admission = this.options.opener.admit?.() ?? "open";
+    if (admission === "closeCircuit") throw new CircuitLimit({ limit: "streams" });
+    return admission === "open";
   }
 
   private run<A>(

@@ -3,7 +3,7 @@ import { type GroupClosed, type Link, type LinkReader, type LinkWriter, Reactor,
 import { Duration, Effect, Exit, Layer, type Scope } from "effect";
 import type { CircuitContext } from "../circuit-context.ts";
 import { microsOfNanos } from "../congestion/index.ts";
-import { type CircuitError, meaningOf, toProtocolError } from "../errors.ts";
+import { type CircuitError, meaningOf, toCircuitError } from "../errors.ts";
 import type { FlowParams, StreamRole } from "../flow/index.ts";
 import type { HopFlow } from "../hop.ts";
 import type { StreamBatch, StreamTrain } from "../messages.ts";
@@ -49,7 +49,7 @@ const deliverOne = (parts: Parts, inlet: LinkReader<StreamTrain>): boolean => {
   return true;
 };
 
-const attempt = <A>(run: () => A): Effect.Effect<A, CircuitError> => Effect.try({ try: run, catch: toProtocolError });
+const attempt = <A>(run: () => A): Effect.Effect<A, CircuitError> => Effect.try({ try: run, catch: toCircuitError });
 
 /** Sleeps until the collector is woken, or until the rate of a stream allows more. */
 const waitForWork = (circuit: CircuitContext, parts: Parts): Effect.Effect<void> =>

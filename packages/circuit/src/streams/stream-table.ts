@@ -69,7 +69,7 @@ export class StreamTable {
 
   /**
    * Handles a run of cells with stream messages.
-   * @throws CircuitProtocolError, CellError, FlowError: the circuit is to be closed
+   * @throws CircuitProtocolError, CellError, FlowError, CircuitLimit: the circuit is to be closed
    */
   deliver(train: StreamTrain): void {
     this.delivery.deliver(train);

@@ -16,6 +16,7 @@ import {
   Micros,
   makeHopFlow,
   refuseStream,
+  type StreamAdmission,
   type StreamOpener,
   StreamTable,
   type StreamTableOptions,
@@ -104,6 +105,7 @@ export interface TableVariant extends Partial<StreamTableOptions> {
   readonly congestionControl?: boolean;
   readonly begin?: (request: Begin) => ReturnType<StreamOpener["begin"]>;
   readonly resolve?: StreamOpener["resolve"];
+  readonly admit?: () => StreamAdmission;
   readonly param?: (name: string) => number | undefined;
 }
 
@@ -137,6 +139,7 @@ export class TableUnderTest {
       role: "exit",
       format: relayCellV0,
       opener: {
+        ...(variant.admit === undefined ? {} : { admit: variant.admit }),
         begin: variant.begin ?? (() => Effect.fail(refuseStream(4))),
         beginDirectory: Effect.fail(refuseStream(14)),
         resolve: variant.resolve ?? (() => Effect.succeed([])),
