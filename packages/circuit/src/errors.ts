@@ -130,16 +130,18 @@ const OUT_OF_MEMORY: EndMeaning = {
   level: "info",
 };
 
+/** The error that a circuit ended with, if it was one. */
+export const errorOfCause = (cause: GroupCause<CircuitError, CircuitStop>): ReactorError<CircuitError> | undefined => {
+  if (cause._tag === "Stopped") return typeof cause.reason === "object" ? cause.reason : undefined;
+  if (cause._tag !== "ReactorEnded" || Exit.isSuccess(cause.exit)) return undefined;
+  const error = Cause.findErrorOption(cause.exit.cause);
+  return error._tag === "Some" ? error.value : undefined;
+};
+
 /** Looks the end of a circuit up in the table above. */
 export const meaningOf = (cause: GroupCause<CircuitError, CircuitStop>): EndMeaning => {
-  if (cause._tag === "Stopped") {
-    if (typeof cause.reason === "object") return meaningOfError(cause.reason);
-    return cause.reason === "memory" ? OUT_OF_MEMORY : FINISHED;
-  }
-  if (cause._tag === "ScopeClosed") return FINISHED;
-  if (Exit.isSuccess(cause.exit)) return FINISHED;
-  const failure = cause.exit.cause;
-  if (Cause.hasDies(failure)) return BUG;
-  const error = Cause.findErrorOption(failure);
-  return error._tag === "Some" ? meaningOfError(error.value) : FINISHED;
+  if (cause._tag === "ReactorEnded" && Exit.isFailure(cause.exit) && Cause.hasDies(cause.exit.cause)) return BUG;
+  if (cause._tag === "Stopped" && cause.reason === "memory") return OUT_OF_MEMORY;
+  const error = errorOfCause(cause);
+  return error === undefined ? FINISHED : meaningOfError(error);
 };
