@@ -12,14 +12,6 @@ export {
   type Sent,
   Undeliverable,
 } from "./mailbox.ts";
-export {
-  type Metric,
-  type MetricFamily,
-  type MetricSample,
-  Metrics,
-  type MetricsRegistry,
-  type MetricType,
-} from "./metrics.ts";
 export { Memory, type Reclamation } from "./memory.ts";
 export { MemoryAccount } from "./memory-account.ts";
 export {
@@ -32,6 +24,14 @@ export {
   type MemorySum,
   type Reclaimed,
 } from "./memory-quota.ts";
+export {
+  type Metric,
+  type MetricFamily,
+  type MetricSample,
+  Metrics,
+  type MetricsRegistry,
+  type MetricType,
+} from "./metrics.ts";
 export { QueueAge } from "./queue-age.ts";
 export {
   type Port,

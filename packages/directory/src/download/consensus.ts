@@ -97,6 +97,7 @@ const applied = (url: string, base: Buffer, diff: Buffer): Effect.Effect<Buffer,
         ? judgement(url)(error)
         : new DirectoryFetchError({ url, problem: "not-applied", detail: error.message, cause: error }),
     );
+    yield* Effect.logDebug(`a diff of ${diff.length} bytes makes a consensus of ${text.length}`);
     if (text.length <= LIMITS.consensus) return text;
     const detail = `becomes a consensus of ${text.length} bytes`;
     return yield* new DirectoryFetchError({ url, problem: "too-large", detail });
