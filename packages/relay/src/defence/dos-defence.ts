@@ -1,5 +1,6 @@
+import type { StreamAdmission } from "@allium/circuit";
 import { type Client, type ClientTable, NEVER } from "./client-table.ts";
-import type { DosParams, StreamDefense } from "./dos-params.ts";
+import type { DosParams } from "./dos-params.ts";
 import { TokenBucket } from "./token-bucket.ts";
 
 /** What the defences have done so far, as `tor`'s `tor_relay_dos_total` counts it. */
@@ -117,17 +118,17 @@ export class DosDefence {
   }
 
   /** Counts the streams of one circuit; made for each circuit. Says for each what is to be done about it. */
-  streamsOfCircuit(): () => StreamDefense {
+  streamsOfCircuit(): () => StreamAdmission {
     const { params, now } = this.options;
     let bucket: TokenBucket | undefined;
     return () => {
       const { streams } = params();
-      if (!streams.enabled) return "none";
+      if (!streams.enabled) return "open";
       bucket ??= new TokenBucket(streams, now());
       bucket.refill(streams, now());
-      if (bucket.take()) return "none";
+      if (bucket.take()) return "open";
       this.counters.streamsRejected++;
-      return streams.defense;
+      return streams.defense === "none" ? "open" : streams.defense;
     };
   }
 

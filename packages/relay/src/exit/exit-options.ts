@@ -1,5 +1,5 @@
 import type { IpAddress } from "@allium/cell";
-import type { OpenedStream, StreamOrigin, StreamRefusal } from "@allium/circuit";
+import type { OpenedStream, StreamAdmission, StreamOrigin, StreamRefusal } from "@allium/circuit";
 import type { ExitPolicy } from "@allium/netdoc";
 import type { Effect } from "effect";
 import type { LingerBounds } from "./linger-table.ts";
@@ -32,6 +32,8 @@ export interface ExitOptions {
   readonly isKnownRelay?: (relay: NonNullable<StreamOrigin["peer"]>) => boolean;
   /** Whether new streams are opened: not any more when the relay is about to end. @default always */
   readonly accepting?: () => boolean;
+  /** Made for each circuit, and asked for each of its BEGINs and RESOLVEs: see `StreamOpener.admit`. @default all are opened */
+  readonly streamsOfCircuit?: () => () => StreamAdmission;
   /** Answers BEGIN_DIR. @default refuses with NOTDIRECTORY */
   readonly beginDirectory?: (origin: StreamOrigin) => Effect.Effect<OpenedStream, StreamRefusal>;
   /** Bounds other than those of `limits.ts`. */

@@ -12,6 +12,7 @@ import { type Connection, type Transport, TransportError } from "@allium/channel
 import {
   type OpenedStream,
   refuseStream,
+  type StreamAdmission,
   type StreamOpener,
   type StreamOrigin,
   type StreamRefusal,
@@ -55,11 +56,13 @@ export class ExitOpener implements StreamOpener {
   private readonly origin: StreamOrigin;
   readonly beginDirectory: Effect.Effect<OpenedStream, StreamRefusal>;
   readonly linger: (connection: Connection) => void;
+  readonly admit: () => StreamAdmission;
 
   constructor(parts: OpenerParts, origin: StreamOrigin) {
     this.parts = parts;
     this.origin = origin;
     this.linger = parts.linger;
+    this.admit = parts.options.streamsOfCircuit?.() ?? (() => "open");
     this.beginDirectory = this.counted(
       parts.options.beginDirectory?.(origin) ?? Effect.fail(refuseStream(EndReason.NOTDIRECTORY)),
       "BEGIN_DIR",

@@ -1,0 +1,157 @@
+import { type ChannelBound, type ChannelError, type CreateRequest, Entropy } from "@allium/channel";
+import {
+  type CircuitEnd,
+  CircuitLimit,
+  type CircuitRefusal,
+  errorOfCause,
+  type RelayCircuit,
+  type StreamAdmission,
+} from "@allium/circuit";
+import { Memory, type MemoryQuota, type Reclamation } from "@allium/kernel";
+import { Clock, Effect, type Scope } from "effect";
+import { ClientTable } from "./client-table.ts";
+import { type DosCounters, DosDefence } from "./dos-defence.ts";
+import type { DosParams } from "./dos-params.ts";
+import { QUIET_LOG_MILLIS } from "./limits.ts";
+import { QuietLog } from "./quiet-log.ts";
+
+// What the log says, each at most once in QUIET_LOG_MILLIS, with how often it has happened. `warn` where the operator can do
+// something about it.
+const messages = {
+  tooManyOfAddress: [
+    "info",
+    "connections were refused, since their addresses have too many open or open them too fast",
+  ],
+  handshakesGivenUp: ["info", "incoming connections were given up in their handshakes, since too many were under way"],
+  circuitsRefused: ["info", "circuits were refused to addresses that ask for too many"],
+  circuitsOverran: ["info", "circuits were ended, since more waited in them than may"],
+  handshakesDropped: [
+    "warn",
+    "circuits were refused: this machine is too slow for so many. A smaller [bandwidth] rate would bring fewer",
+  ],
+  streamsRefused: ["info", "streams were refused on circuits that ask for too many"],
+  memoryShort: [
+    "warn",
+    "the memory for what waits has run out: circuits with the oldest bytes were ended. See limits.max_memory",
+  ],
+} as const;
+
+type Message = keyof typeof messages;
+
+/** What stands between a relay and floods, as hooks of what they come through. */
+export interface Defences {
+  /** Where everything that waits is charged. */
+  readonly quota: MemoryQuota;
+  /** Ends circuits when memory runs out: a background task. */
+  readonly keepMemory: Effect.Effect<never>;
+  /** Whether a connection from an address is let in: see `ChannelManagerConfig.admit`. */
+  readonly admitConnection: (address: string) => (() => void) | undefined;
+  /** Whether a CREATE is looked at. */
+  readonly admitCircuit: (request: CreateRequest) => boolean;
+  /** Made for each circuit: whether its next stream is opened. */
+  readonly streamsOfCircuit: () => () => StreamAdmission;
+  /** A connection came to nothing. */
+  readonly onConnectionRefused: (error: ChannelError) => void;
+  /** A CREATE was refused. */
+  readonly onCircuitRefused: (refusal: CircuitRefusal) => void;
+  /** A circuit has ended. */
+  readonly onCircuitEnd: (circuit: RelayCircuit, end: CircuitEnd) => void;
+  readonly counts: () => DefenceCounts;
+}
+
+/** What the defences have done so far. */
+export interface DefenceCounts {
+  readonly dos: Readonly<DosCounters>;
+  /** Connections that met a bound, by which. */
+  readonly connections: ReadonlyMap<ChannelBound, number>;
+  /** Circuits that were ended since their inbox overran, by side. */
+  readonly overruns: { readonly near: number; readonly far: number };
+  /** Circuits that were ended for their memory. */
+  readonly endedForMemory: number;
+  /** How often memory ran out. */
+  readonly shortages: number;
+  /** Addresses of clients that are remembered. */
+  readonly clients: number;
+}
+
+/**
+ * Puts the defences together. They last until the scope closes.
+ *
+ * @param options.params asked each time
+ */
+export const makeDefences = (options: {
+  readonly params: () => DosParams;
+}): Effect.Effect<Defences, never, Entropy | Scope.Scope> =>
+  Effect.gen(function* () {
+    const quota = yield* Memory.Quota;
+    const clock = yield* Clock.Clock;
+    const { below } = yield* Entropy;
+    const context = yield* Effect.context<never>();
+    const millis = () => Number(clock.monotonicTimeNanosUnsafe() / 1_000_000n);
+    const now = () => millis() / 1_000;
+    const { params } = options;
+    const clients = new ClientTable({ params, now, quota });
+    yield* Effect.addFinalizer(() => Effect.sync(() => clients.close()));
+    const dos = new DosDefence({ params, now, below, clients });
+    const log = new QuietLog<Message>({
+      intervalMillis: QUIET_LOG_MILLIS,
+      now: millis,
+      say: (message, times) => {
+        const [level, text] = messages[message];
+        const line = level === "warn" ? Effect.logWarning(text) : Effect.logInfo(text);
+        Effect.runForkWith(context)(Effect.annotateLogs(line, { times }));
+      },
+    });
+    const connections = new Map<ChannelBound, number>();
+    const overruns = { near: 0, far: 0 };
+    let endedForMemory = 0;
+    let shortages = 0;
+
+    const onReclaimed = ({ before, after }: Reclamation): void => {
+      shortages++;
+      log.note("memoryShort");
+      Effect.runForkWith(context)(Effect.logDebug("memory was reclaimed", { before, after, limit: quota.limit }));
+    };
+    return {
+      quota,
+      keepMemory: Memory.keepWithin(quota, onReclaimed),
+      admitConnection: (address) => dos.enter(address),
+      admitCircuit: ({ channel }) => channel.peer !== undefined || dos.admitsCircuit(channel.remote.host),
+      streamsOfCircuit: () => {
+        const admit = dos.streamsOfCircuit();
+        return () => {
+          const admission = admit();
+          if (admission !== "open") log.note("streamsRefused");
+          return admission;
+        };
+      },
+      onConnectionRefused: (error) => {
+        if (error._tag !== "ChannelLimit") return;
+        const { limit } = error;
+        connections.set(limit, (connections.get(limit) ?? 0) + 1);
+        const isHandshake = limit === "tlsHandshakes" || limit === "linkHandshakes";
+        log.note(isHandshake ? "handshakesGivenUp" : "tooManyOfAddress");
+      },
+      onCircuitRefused: (refusal) => {
+        if (refusal === "notAdmitted") log.note("circuitsRefused");
+        if (refusal === "queueFull" || refusal === "queueLate") log.note("handshakesDropped");
+      },
+      onCircuitEnd: ({ near }, { cause }) => {
+        if (cause._tag === "Stopped" && cause.reason === "memory") endedForMemory++;
+        const error = errorOfCause(cause);
+        if (!(error instanceof CircuitLimit) || error.limit === "streams") return;
+        overruns[error.limit]++;
+        log.note("circuitsOverran");
+        const { peer, remote } = near.channel;
+        if (error.limit === "near" && peer === undefined) dos.circuitOverran(remote.host);
+      },
+      counts: () => ({
+        dos: dos.counters,
+        connections,
+        overruns,
+        endedForMemory,
+        shortages,
+        clients: clients.size,
+      }),
+    };
+  });
