@@ -2,9 +2,11 @@ import { layerEntropy } from "@allium/channel";
 import {
   ed25519Text,
   fingerprintOf,
+  type KeyDirectoryOptions,
   KeyStore,
   type KeyStoreError,
   layerKeyStore,
+  newSigningKey,
   type PublicIdentity,
   publicIdentity,
   readIdentity,
@@ -63,16 +65,65 @@ const runCommand = Command.make("run", { config }, (flags) =>
   }),
 ).pipe(
   Command.withDescription(
-    "Run the relay in the foreground until SIGINT (Ctrl-C) or SIGTERM. It then closes its circuits and ends; a second signal " +
-      "ends it at once. Keys are made at the first start. It logs to standard error.",
+    "Run the relay in the foreground until SIGINT (Ctrl-C) or SIGTERM. After SIGINT it accepts nothing new, and waits up to " +
+      "shutdown_wait seconds for its circuits to end; SIGTERM, or a second signal, ends them now. SIGHUP reads the configuration " +
+      "again. Keys are made at the first start. It logs to standard error.",
   ),
   Command.withShortDescription("Run the relay"),
   Command.withExamples([{ command: "allium-relay run --config relay.toml" }]),
 );
 
-const keygen = Command.make("keygen", configOrDirectory, (flags) =>
+const signingKeyFlags = {
+  newSigningKey: Flag.Boolean("new-signing-key").pipe(
+    Flag.withDefault(false),
+    Flag.withDescription("Make a new signing key and its certificate, with the identity that is there"),
+  ),
+  masterKey: Flag.String("master-key").pipe(
+    Flag.withMetavar("FILE"),
+    Flag.withDescription("The same, with the identity in this file (ed25519_master_id_secret_key), kept elsewhere"),
+    Flag.optional,
+  ),
+  lifetimeDays: Flag.Int("lifetime-days").pipe(
+    Flag.withMetavar("DAYS"),
+    Flag.withDescription("How long the certificate of the new signing key holds (30 if it is not said)"),
+    Flag.optional,
+  ),
+};
+
+const maxLifetimeDays = 3_650;
+const millisPerDay = 86_400_000;
+
+/** Makes a signing key for a relay whose identity is here, or in a file, and not where it runs. */
+const makeSigningKey = Effect.fnUntraced(function* (
+  directory: KeyDirectoryOptions,
+  masterKey: Option.Option<string>,
+  lifetimeDays: Option.Option<number>,
+) {
+  const days = Option.getOrUndefined(lifetimeDays);
+  if (days !== undefined && (days < 1 || days > maxLifetimeDays))
+    return yield* new UsageError({ detail: `--lifetime-days: expected 1 to ${maxLifetimeDays}, got ${days}` });
+  const paths = yield* Path.Path;
+  const { identity, expiresAt } = yield* newSigningKey({
+    ...directory,
+    masterKeyFile: Option.getOrUndefined(Option.map(masterKey, (file) => paths.resolve(file))),
+    lifetimeMillis: days === undefined ? undefined : days * millisPerDay,
+  }).pipe(refuseKeys);
+  yield* Console.error(
+    `a new signing key is in ${directory.dataDir}/keys, with a certificate until ${isoTime(expiresAt)}`,
+  );
+  yield* Console.log(`ed25519 ${identity.toString("base64").replace(/=+$/, "")}`);
+});
+
+const isoTime = (millis: number): string => new Date(millis).toISOString().replace(/\.\d+Z$/, "Z");
+
+const keygen = Command.make("keygen", { ...configOrDirectory, ...signingKeyFlags }, (flags) =>
   Effect.gen(function* () {
     const { nickname, directory } = yield* findKeys(flags);
+    const { masterKey, lifetimeDays } = flags;
+    if (flags.newSigningKey || Option.isSome(masterKey))
+      return yield* makeSigningKey(directory, masterKey, lifetimeDays);
+    if (Option.isSome(lifetimeDays))
+      return yield* new UsageError({ detail: "--lifetime-days needs --new-signing-key or --master-key FILE" });
     const before = yield* Effect.option(readIdentity(directory));
     const store = yield* KeyStore.pipe(Effect.provide(layerKeyStore(directory)), refuseKeys);
     yield* Console.error(
@@ -83,12 +134,15 @@ const keygen = Command.make("keygen", configOrDirectory, (flags) =>
 ).pipe(
   Command.withDescription(
     "Make the keys of a relay, if there are none yet, and print its fingerprints. Keys that are there are never replaced. " +
-      "Not needed before `run`, which does the same.",
+      "Not needed before `run`, which does the same.\n\n" +
+      "With --new-signing-key, make a new signing key and its certificate, for a relay whose identity is kept offline: run it " +
+      "where the identity is, and copy keys/ed25519_signing_secret_key and keys/ed25519_signing_cert to the relay.",
   ),
   Command.withShortDescription("Make the relay's keys"),
   Command.withExamples([
     { command: "allium-relay keygen --config relay.toml" },
     { command: "allium-relay keygen --data-dir /var/lib/allium" },
+    { command: "allium-relay keygen --data-dir safe --new-signing-key --lifetime-days 60" },
   ]),
 );
 

@@ -1,11 +1,14 @@
 import { formatEndpoint, layerEntropy, NodeTransport, type TransportError } from "@allium/channel";
-import { type RelayError, runRelay } from "@allium/relay";
-import { Cause, Effect, Exit, Layer, type LogLevel, type Option } from "effect";
+import { type RelayError, type RunningRelay, startRelay } from "@allium/relay";
+import { Cause, Duration, Effect, Exit, Layer, type LogLevel, type Option } from "effect";
+import packageJson from "../package.json" with { type: "json" };
 import type { ProgramConfig } from "./config/load.ts";
 import { RelayStopped, ShutdownTimeout } from "./errors.ts";
 import { ExitCode } from "./exit-code.ts";
-import { logLayer } from "./log.ts";
-import { endAtSecondSignal, untilInterrupted } from "./shutdown.ts";
+import { makeLogs } from "./log.ts";
+import { registerProcessMetrics } from "./process-metrics.ts";
+import { listenForReload, type Reloadable, reload } from "./reload.ts";
+import { type EndRequests, listenForEnd, untilInterrupted } from "./shutdown.ts";
 
 const exitCodeOf = (error: RelayError): ExitCode => {
   switch (error._tag) {
@@ -23,26 +26,29 @@ const exitCodeOf = (error: RelayError): ExitCode => {
 };
 
 /** Why the relay cannot listen, and what can be done about it. */
-const describeListening = ({ code, endpoint, message }: TransportError): string => {
+const describeListening = ({ code, endpoint, message }: TransportError, { relay }: ProgramConfig): string => {
   const where = formatEndpoint(endpoint);
+  const key = endpoint.port === relay.orPort.port ? "or_port" : "metrics.listen";
   switch (code) {
     case "EADDRINUSE":
-      return `cannot listen on ${where} (${code}): another program does, perhaps this relay already; change or_port`;
+      return `cannot listen on ${where} (${code}): another program does, perhaps this relay already; change ${key}`;
     case "EACCES":
-      return `cannot listen on ${where} (${code}): ports below 1024 need a permission; change or_port`;
+      return `cannot listen on ${where} (${code}): ports below 1024 need a permission; change ${key}`;
     case "EADDRNOTAVAIL":
-      return `cannot listen on ${where} (${code}): this machine has no such address; change or_port`;
+      return `cannot listen on ${where} (${code}): this machine has no such address; change ${key}`;
     default:
       return `cannot listen: ${message}`;
   }
 };
 
-const stopped = (error: RelayError): RelayStopped =>
-  new RelayStopped({
-    exitCode: exitCodeOf(error),
-    detail: error._tag === "TransportError" ? describeListening(error) : error.message,
-    cause: error,
-  });
+const stopped =
+  (config: ProgramConfig) =>
+  (error: RelayError): RelayStopped =>
+    new RelayStopped({
+      exitCode: exitCodeOf(error),
+      detail: error._tag === "TransportError" ? describeListening(error, config) : error.message,
+      cause: error,
+    });
 
 /** Says once why the relay is over. What the operator can mend is said in words; a stack helps only with a bug. */
 const logEnd = (cause: Cause.Cause<RelayStopped | ShutdownTimeout>): Effect.Effect<void> => {
@@ -56,6 +62,18 @@ const logEnd = (cause: Cause.Cause<RelayStopped | ShutdownTimeout>): Effect.Effe
     : Effect.logError(error.message);
 };
 
+/** Lets the circuits of a relay go on for a while, if it was SIGINT that ends it, and no second signal comes. */
+const letFinish = (relay: RunningRelay, { first, another }: EndRequests, waitMillis: number): Effect.Effect<void> =>
+  Effect.gen(function* () {
+    const open = relay.circuits.circuits().length;
+    if (first() !== "SIGINT" || waitMillis === 0 || open === 0) return;
+    yield* Effect.logInfo(
+      `ending when the ${open} open circuits have ended, in ${Duration.format(Duration.millis(waitMillis))} at the latest; ` +
+        "nothing new is accepted; a second signal ends now",
+    );
+    yield* Effect.raceFirst(Effect.interruptible(relay.drain(waitMillis)), Effect.interruptible(another));
+  });
+
 const platform = Layer.merge(layerEntropy, NodeTransport.layer);
 
 /**
@@ -63,17 +81,32 @@ const platform = Layer.merge(layerEntropy, NodeTransport.layer);
  *
  * @param logLevel of the command line
  */
-export const run = (config: ProgramConfig, logLevel: Option.Option<LogLevel.LogLevel>) =>
-  Effect.gen(function* () {
-    yield* endAtSecondSignal;
+export const run = (config: ProgramConfig, logLevel: Option.Option<LogLevel.LogLevel>) => {
+  const logs = makeLogs(config.log, logLevel);
+  return Effect.gen(function* () {
+    const endRequests = yield* listenForEnd;
+    const reloadAsked = yield* listenForReload;
+    let running: Reloadable | undefined;
     for (const warning of config.warnings) yield* Effect.logWarning(warning);
     yield* Effect.logInfo("starting").pipe(
       Effect.annotateLogs({ config: config.file, nickname: config.relay.nickname, dataDir: config.relay.dataDir }),
     );
+    const program = Effect.gen(function* () {
+      yield* registerProcessMetrics(packageJson.version);
+      const relay = yield* startRelay(config.relay);
+      const target: Reloadable = { relay, logs, current: config };
+      running = target;
+      yield* Effect.forkScoped(Effect.forever(Effect.andThen(reloadAsked, reload(target))));
+      return yield* relay.failed;
+    }).pipe(Effect.scoped, Effect.provide(platform), Effect.mapError(stopped(config)));
     yield* untilInterrupted(
-      runRelay(config.relay).pipe(Effect.provide(platform), Effect.mapError(stopped)),
+      program,
       config.shutdownTimeoutMillis,
-      Effect.logInfo("ending: closing circuits and channels; a second signal ends at once"),
+      Effect.gen(function* () {
+        if (running !== undefined) yield* letFinish(running.relay, endRequests, running.current.shutdownWaitMillis);
+        yield* Effect.logInfo("ending: closing circuits and channels; a further signal ends at once");
+      }),
     );
     yield* Effect.logInfo("ended");
-  }).pipe(Effect.scoped, Effect.tapCause(logEnd), Effect.provide(logLayer(config.log, logLevel)));
+  }).pipe(Effect.scoped, Effect.tapCause(logEnd), Effect.provide(logs.layer));
+};

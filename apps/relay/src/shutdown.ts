@@ -1,35 +1,59 @@
 import { constants } from "node:os";
+import { Signal } from "@allium/kernel";
 import { Cause, Effect, Exit, Fiber, Option, type Scope } from "effect";
 import { ShutdownTimeout } from "./errors.ts";
 
 const endAtOnce: (signal: NodeJS.Signals) => never = (signal) => process.exit(128 + constants.signals[signal]);
 
-/** From the second SIGINT or SIGTERM on, until the scope closes, a signal ends the process at once. */
-export const endAtSecondSignal: Effect.Effect<void, never, Scope.Scope> = Effect.asVoid(
-  Effect.acquireRelease(
+/** What has been asked of the program by SIGINT and SIGTERM. */
+export interface EndRequests {
+  /** The first of them that came. */
+  readonly first: () => NodeJS.Signals | undefined;
+  /** Waits for a further one. From the first on, one that nobody waits for ends the process at once. */
+  readonly another: Effect.Effect<void>;
+}
+
+/** Listens to SIGINT and SIGTERM until the scope closes. */
+export const listenForEnd: Effect.Effect<EndRequests, never, Scope.Scope> = Effect.gen(function* () {
+  let first: NodeJS.Signals | undefined;
+  let isAwaited = false;
+  const another = Signal.make();
+  const listener = (signal: NodeJS.Signals): void => {
+    if (first === undefined) first = signal;
+    else if (isAwaited) another.notify();
+    else endAtOnce(signal);
+  };
+  yield* Effect.acquireRelease(
     Effect.sync(() => {
-      let signals = 0;
-      const listener = (signal: NodeJS.Signals): void => {
-        signals++;
-        if (signals > 1) endAtOnce(signal);
-      };
       process.on("SIGINT", listener);
       process.on("SIGTERM", listener);
-      return listener;
     }),
-    (listener) =>
+    () =>
       Effect.sync(() => {
         process.off("SIGINT", listener);
         process.off("SIGTERM", listener);
       }),
-  ),
-);
+  );
+  return {
+    first: () => first,
+    another: Effect.suspend(() => {
+      isAwaited = true;
+      return another.wait;
+    }).pipe(
+      Effect.ensuring(
+        Effect.sync(() => {
+          isAwaited = false;
+        }),
+      ),
+    ),
+  };
+});
 
 /**
  * Runs something until it is interrupted, gives it a time to end in, and is done: an end on request is a success. It is itself
  * not interruptible beyond that, so that the caller can finish its own work and choose the exit code.
  *
- * @param onStop runs when the request comes
+ * @param onStop runs when the request comes, and before anything is ended
  */
 export const untilInterrupted = <A, E, R>(
   effect: Effect.Effect<A, E, R>,

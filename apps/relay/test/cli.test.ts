@@ -1,4 +1,14 @@
-import { chmodSync, existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  copyFileSync,
+  existsSync,
+  mkdtempSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -154,6 +164,47 @@ describe("keygen and fingerprint", () => {
   });
 });
 
+describe("keygen --new-signing-key", () => {
+  const signingFiles = ["ed25519_signing_cert", "ed25519_signing_secret_key"];
+
+  it("makes a signing key with an identity that is kept elsewhere, for a relay that then runs without it", async () => {
+    const made = await run("keygen", "--config", file);
+    const master = join(directory, "data/keys/ed25519_master_id_secret_key");
+    const safe = join(directory, "master");
+    renameSync(master, safe);
+    for (const name of signingFiles) rmSync(join(directory, "data/keys", name));
+    const without = await run("keygen", "--config", file);
+    assert.strictEqual(without.code, 4);
+    assert.include(without.stderr, "allium-relay keygen --new-signing-key");
+
+    const elsewhere = join(directory, "elsewhere");
+    const args = ["keygen", "--data-dir", elsewhere, "--master-key", safe, "--lifetime-days", "90"];
+    const { code, stdout, stderr } = await run(...args);
+    assert.strictEqual(code, 0, stderr);
+    assert.include(made.stdout, stdout.trim());
+    assert.match(
+      stderr,
+      /a new signing key is in \S+\/elsewhere\/keys, with a certificate until \d{4}-\d\d-\d\dT\d\d:00:00Z\n$/,
+    );
+    for (const name of signingFiles) copyFileSync(join(elsewhere, "keys", name), join(directory, "data/keys", name));
+    assert.strictEqual((await run("keygen", "--config", file)).stdout, made.stdout);
+    assert.isFalse(existsSync(master));
+  });
+
+  it("ends with 2 if the lifetime makes no sense, and with 4 if there is no identity", async () => {
+    const data = join(directory, "data");
+    const wrong = await run("keygen", "--data-dir", data, "--new-signing-key", "--lifetime-days", "0");
+    assert.strictEqual(wrong.code, 2);
+    assert.include(wrong.stderr, "--lifetime-days: expected 1 to 3650, got 0");
+    const lone = await run("keygen", "--data-dir", data, "--lifetime-days", "9");
+    assert.strictEqual(lone.code, 2);
+    assert.include(lone.stderr, "--lifetime-days needs --new-signing-key");
+    const missing = await run("keygen", "--data-dir", data, "--new-signing-key");
+    assert.strictEqual(missing.code, 4);
+    assert.include(missing.stderr, "ed25519_master_id_secret_key does not exist");
+  });
+});
+
 describe("run", () => {
   it("listens until SIGTERM, and ends in good order", async () => {
     const { port, close } = await openPort();
@@ -169,6 +220,81 @@ describe("run", () => {
     assert.include(stderr, `${file}:7: exit.policy: it has no effect`);
     assert.match(stderr, /message="ending: closing circuits[^"]*"/);
     assert.match(stderr, /message=ended\n$/);
+  });
+
+  it("reads its configuration again at SIGHUP, and keeps the old one if that is wrong", async () => {
+    const { port, close } = await openPort();
+    await close();
+    const metrics = await openPort();
+    await metrics.close();
+    const text = minimal.replace("9101", String(port));
+    writeFileSync(file, text);
+    const program = start("run", "--config", file);
+    await program.logged(`listening on 127.0.0.1:${port}`);
+
+    writeFileSync(
+      file,
+      `log_level = "debug"\nshutdown_wait = 1\n${text}[metrics]\nlisten = "127.0.0.1:${metrics.port}"\n`,
+    );
+    program.child.kill("SIGHUP");
+    await program.logged("configuration: changed: metrics, log_level, shutdown_wait");
+    const scrape = () => fetch(`http://127.0.0.1:${metrics.port}/metrics`);
+    const page = await scrape();
+    assert.strictEqual(page.headers.get("content-type"), "text/plain; version=0.0.4; charset=utf-8");
+    const body = await page.text();
+    for (const name of [
+      "tor_relay_traffic_bytes",
+      "allium_heap_bytes",
+      "process_cpu_seconds_total",
+      "allium_build_info",
+    ])
+      assert.include(body, `# TYPE ${name} `);
+    assert.include(await (await scrape()).text(), "allium_event_loop_delay_seconds{quantile=");
+
+    writeFileSync(file, `nikname = 1\n${text}`);
+    program.child.kill("SIGHUP");
+    await program.logged(`${file}:1: nikname: there is no such key`);
+    assert.strictEqual((await scrape()).status, 200);
+
+    writeFileSync(file, text.replace(String(port), String(port + 1)));
+    program.child.kill("SIGHUP");
+    await program.logged("only after a restart: or_port");
+    assert.isTrue(
+      await scrape().then(
+        () => false,
+        () => true,
+      ),
+      "the page is gone",
+    );
+    program.child.kill("SIGTERM");
+    const { code, stderr } = await program.end;
+    assert.strictEqual(code, 0, stderr);
+    assert.match(stderr, /level=WARN [^\n]*message="configuration: changed: [^"]*only after a restart: or_port"/);
+  });
+
+  it("ends at once at SIGINT if there are no circuits to wait for", async () => {
+    const { port, close } = await openPort();
+    await close();
+    writeFileSync(file, minimal.replace("9101", String(port)));
+    const program = start("run", "--config", file);
+    await program.logged(`listening on 127.0.0.1:${port}`);
+    program.child.kill("SIGINT");
+    const { code, stderr } = await program.end;
+    assert.strictEqual(code, 0, stderr);
+    assert.notInclude(stderr, "open circuits");
+    assert.match(stderr, /message=ended\n$/);
+  });
+
+  it("ends with 1 if somebody else listens where its metrics should be", async () => {
+    const { port, close } = await openPort();
+    const free = await openPort();
+    await free.close();
+    writeFileSync(file, `${minimal.replace("9101", String(free.port))}[metrics]\nlisten = "127.0.0.1:${port}"\n`);
+    const { code, stderr } = await run("run", "--config", file);
+    await close();
+    assert.strictEqual(code, 1);
+    assert.include(stderr, `cannot listen on 127.0.0.1:${port} (EADDRINUSE)`);
+    assert.include(stderr, "change metrics.listen");
   });
 
   it("ends with 1 if somebody else listens on its port", async () => {

@@ -2,7 +2,7 @@ import { assert, describe, it } from "@effect/vitest";
 import { Effect, type LogLevel, Option } from "effect";
 import { TestConsole } from "effect/testing";
 import type { LogConfig } from "../src/config/load.ts";
-import { logLayer } from "../src/log.ts";
+import { makeLogs } from "../src/log.ts";
 
 /** What stands on standard error after one message of each level. */
 const logged = (config: LogConfig, asked?: LogLevel.LogLevel) =>
@@ -13,7 +13,7 @@ const logged = (config: LogConfig, asked?: LogLevel.LogLevel) =>
       Effect.logInfo("an information"),
       Effect.logDebug("a detail"),
       Effect.logTrace("a trace"),
-    ]).pipe(Effect.annotateLogs("circuit", 7), Effect.provide(logLayer(config, Option.fromUndefinedOr(asked))));
+    ]).pipe(Effect.annotateLogs("circuit", 7), Effect.provide(makeLogs(config, Option.fromUndefinedOr(asked)).layer));
     return (yield* TestConsole.errorLines).map(String);
   });
 
@@ -43,6 +43,26 @@ describe("logs", () => {
   it.effect("follow the command line before the configuration", () =>
     Effect.gen(function* () {
       assert.lengthOf(yield* logged({ level: "error", format: "logfmt" }, "Debug"), 4);
+    }),
+  );
+
+  it.effect("change their level while fibers run, unless the command line has chosen it", () =>
+    Effect.gen(function* () {
+      const chosen = makeLogs({ level: "info", format: "logfmt" }, Option.some("Warn"));
+      const logs = makeLogs({ level: "info", format: "logfmt" }, Option.none());
+      const lines = (from: ReturnType<typeof makeLogs>) =>
+        Effect.gen(function* () {
+          const count = yield* Effect.map(TestConsole.errorLines, ({ length }) => length);
+          const say = Effect.logDebug("a detail");
+          yield* say;
+          from.setLevel("debug");
+          yield* say;
+          from.setLevel("info");
+          yield* say;
+          return (yield* TestConsole.errorLines).length - count;
+        }).pipe(Effect.provide(from.layer));
+      assert.strictEqual(yield* lines(logs), 1);
+      assert.strictEqual(yield* lines(chosen), 0);
     }),
   );
 
