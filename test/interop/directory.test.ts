@@ -1,4 +1,5 @@
 import { mkdtempSync, readFileSync, rmSync, statSync } from "node:fs";
+import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { layerEntropy, NodeTransport } from "@allium/channel";
@@ -37,7 +38,7 @@ import {
 } from "@allium/netdoc";
 import { NodeFileSystem } from "@effect/platform-node";
 import { afterAll, assert, beforeAll, it } from "@effect/vitest";
-import { Effect, Layer, Logger, ManagedRuntime, Option, Schedule, Stream } from "effect";
+import { Effect, Layer, Logger, ManagedRuntime, Option, References, Schedule, Stream } from "effect";
 import { TorNetwork } from "../network/index.ts";
 import { describeWithTor } from "../network/vitest.ts";
 
@@ -106,6 +107,13 @@ const describeRelay = (rsaIdentity: RsaKeyPair, tap: RsaKeyPair) => {
   };
 };
 
+/** Waits until something holds. */
+const poll = (holds: () => boolean) =>
+  Effect.sync(holds).pipe(
+    Effect.repeat({ until: (held) => held, schedule: Schedule.spaced("20 millis") }),
+    Effect.timeout("40 seconds"),
+  );
+
 const isAccepted = (publication: Publication | undefined): publication is Publication =>
   publication !== undefined && [...publication.uploads.values()].every(({ _tag }) => _tag === "Accepted");
 
@@ -119,6 +127,7 @@ describeWithTor("the directory reactor and the authorities of tor", () => {
     DirectoryReactor | DirectoryView | DirectoryServer | DirectoryMirror,
     unknown
   >;
+  const logged: Array<string> = [];
   /** How far the relay's clock is ahead of the authorities', in milliseconds. */
   let ahead = 0;
 
@@ -136,6 +145,7 @@ describeWithTor("the directory reactor and the authorities of tor", () => {
       relays: 1,
       exits: 0,
       clients: 0,
+      dirCaches: false,
       voting: { interval: 10, voteDelay: 2, distDelay: 2 },
       // Started beside the authorities: some are not there when the reactor asks first, and none has a consensus.
       beside: async ({ authorityLines }) => {
@@ -159,7 +169,8 @@ describeWithTor("the directory reactor and the authorities of tor", () => {
           layerEntropy,
           NodeFileSystem.layer,
           layerDocumentWorker,
-          Logger.layer([]),
+          Logger.layer([Logger.make(({ message }) => logged.push(String(message)))]),
+          Layer.succeed(References.MinimumLogLevel, "Debug"),
         );
         runtime = ManagedRuntime.make(
           layerDirectoryServer().pipe(
@@ -217,12 +228,11 @@ describeWithTor("the directory reactor and the authorities of tor", () => {
 
   it("stores what it has for its owner alone", async () => {
     const { current } = await theView();
-    const isStored = Effect.sync(() => {
+    const isStored = (): boolean => {
       const held = current().held?.text;
       return held !== undefined && readFileSync(join(directory, "cached-microdesc-consensus")).equals(held);
-    });
-    const poll = Effect.repeat(isStored, { until: (stored) => stored, schedule: Schedule.spaced("20 millis") });
-    await runtime.runPromise(Effect.timeout(poll, "5 seconds"));
+    };
+    await runtime.runPromise(poll(isStored));
     for (const name of ["cached-microdesc-consensus", "cached-certs", "cached-microdescs"])
       assert.strictEqual(statSync(join(directory, name)).mode & 0o777, 0o600);
   });
@@ -244,6 +254,73 @@ describeWithTor("the directory reactor and the authorities of tor", () => {
     const [head = "", body = ""] = text.split("\r\n\r\n");
     assert.isTrue(head.startsWith("HTTP/1.0 200 OK\r\n"));
     assert.strictEqual(parseConsensus(body).flavor, "microdesc");
+  });
+
+  it("has the ns consensus, and everybody's descriptor and extra-info document", async () => {
+    const { consensus, descriptors } = await runtime.runPromise(DirectoryMirror);
+    const has = (count: number): boolean =>
+      consensus("ns") !== undefined &&
+      [...descriptors.routers()].length >= count &&
+      [...descriptors.extraInfos()].length >= count;
+    await runtime.runPromise(poll(() => has(4)));
+    const { routers } = parseConsensus(consensus("ns")?.text ?? "").assumeVerified();
+    for (const { descriptorDigest } of routers) assert.isDefined(descriptors.router(descriptorDigest));
+  });
+
+  it("takes the authorities' diffs from one consensus to the next", async () => {
+    await runtime.runPromise(poll(() => logged.some((line) => line.startsWith("a diff of "))));
+    assert.deepStrictEqual(
+      logged.filter((line) => line.includes("wrong-")),
+      [],
+    );
+  });
+
+  it("is understood by tor in zlib and gzip, which it prefers to no other encoding", async () => {
+    const used = new Set<string>();
+    const { open } = await runtime.runPromise(DirectoryServer);
+    // Relays that are no caches ask over HTTP, in clear, until they have a consensus: so one can ask the server in this process,
+    // and be made to take what it would not choose: a consensus in zlib, and certificates in gzip.
+    const port = await network.ports.take();
+    const bridge = createServer((socket) => {
+      void runtime.runPromise(open()).then(({ connection }) => {
+        socket.on("data", (bytes) => {
+          const asked = bytes.toString("latin1").replace(".z HTTP/", " HTTP/");
+          const encoding = asked.includes("/consensus") ? "deflate" : "gzip";
+          connection.write(
+            Buffer.from(asked.replace(/^Accept-Encoding: .*$/m, `Accept-Encoding: ${encoding}`), "latin1"),
+          );
+        });
+        const pump = (): void => {
+          for (let bytes = connection.read(); bytes !== undefined; bytes = connection.read()) {
+            const [, chosen] = /^Content-Encoding: (\S+)$/m.exec(bytes.toString("latin1")) ?? [];
+            if (chosen !== undefined) used.add(chosen);
+            socket.write(bytes);
+          }
+          if (connection.status !== "open") socket.end();
+        };
+        connection.onChange(pump);
+        socket.on("error", () => connection.destroy());
+        socket.on("close", () => connection.destroy());
+      });
+    }).listen(port, "127.0.0.1");
+    try {
+      const relay = await network.addRelay({
+        nickname: "reader",
+        cutOff: true,
+        extraTorrc: [
+          ["UseDefaultFallbackDirs", 0],
+          ["FallbackDir", `127.0.0.1:${port} orport=${port} id=${"A".repeat(40)}`],
+          ["UseMicrodescriptors", 0],
+        ],
+      });
+      const log = (): string => readFileSync(relay.logFile, "utf8");
+      // It says so as soon as it believes a consensus.
+      await runtime.runPromise(poll(() => log().includes("We need more descriptors")));
+      assert.isTrue(used.has("deflate") && used.has("gzip"), [...used].join());
+      assert.notMatch(log(), /ompress/);
+    } finally {
+      bridge.close();
+    }
   });
 
   it("tells why authorities refuse a descriptor", async () => {

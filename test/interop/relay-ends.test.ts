@@ -52,11 +52,45 @@ describeWithTor("the end of a peer in the middle of a transfer", () => {
     await network?.[Symbol.asyncDispose]();
   });
 
+  /**
+   * A client of which Allium sees only what the test does: its own circuits keep clear of Allium, and once it is there it builds
+   * none. Or they would be counted, for as long as their ends take through relays that have nothing else to say to Allium.
+   */
+  const addClient = async (path: ReadonlyArray<string>): Promise<TorNode> => {
+    const client = await network.addClient({ extraTorrc: [["ExcludeNodes", `$${allium.fingerprint}`]] });
+    await client.control.setConf({ __DisablePredictedCircuits: 1 });
+    await client.hasDescriptors(path);
+    return client;
+  };
+
+  /**
+   * A client that says a little all the time over `path`, and is answered. It is there for `tor`: a relay of 0.4.9 whose channel
+   * has nothing else to send may hold a DESTROY back until it has (its scheduler is not told of the cell).
+   */
+  const chatting = async (path: ReadonlyArray<string>) => {
+    const client = await addClient(path);
+    const dialer = await PinnedDialer.open(client);
+    const circuitId = await client.control.buildCircuit(path);
+    const socket = await dialer.connect({ circuitId }, origin.host, origin.port);
+    let heard = 0;
+    socket.on("data", (chunk: Buffer) => {
+      heard += chunk.length;
+    });
+    socket.write(formatRequest({ mode: "echo" }));
+    const timer = setInterval(() => socket.write(Buffer.alloc(100)), 10);
+    return {
+      /** Ends it, and says how much it was answered. */
+      stop: async (): Promise<number> => {
+        clearInterval(timer);
+        await client.stop();
+        return heard;
+      },
+    };
+  };
+
   /** A client with streams on a circuit over `path` that are moving bytes. */
   const transferring = async (path: ReadonlyArray<string>, requests: ReadonlyArray<OriginRequest>, to = origin) => {
-    const client = await network.addClient();
-    const { status } = await network.waitForConsensus("allium", { at: client });
-    await client.hasDescriptors([status.fingerprint, ...path]);
+    const client = await addClient(path);
     const dialer = await PinnedDialer.open(client);
     const events = await client.control.events("CIRC", "STREAM");
     const circuitId = await client.control.buildCircuit(path);
@@ -75,28 +109,41 @@ describeWithTor("the end of a peer in the middle of a transfer", () => {
       }),
     );
     // In the middle of it: bytes have arrived at both ends.
-    const deadline = performance.now() + 20_000;
+    const deadline = performance.now() + 30_000;
     for (;;) {
-      const up = (await to.connections()).slice(before).filter(({ bytesIn }) => bytesIn > 50_000).length;
+      const connections = (await to.connections()).slice(before);
+      const up = connections.filter(({ bytesIn }) => bytesIn > 50_000).length;
       const down = streams.filter(({ received }) => received > 50_000).length;
       if (up + down === requests.length) break;
-      assert.isBelow(performance.now(), deadline, "the transfers do not move");
+      if (performance.now() > deadline) {
+        const moved = JSON.stringify({ connections, received: streams.map(({ received }) => received) });
+        assert.fail(`the transfers do not move: ${moved}; ${describeCircuits(allium)}`);
+      }
       await pause(10);
     }
     const ids = (await to.connections()).slice(before).map(({ id }) => id);
     return { client, dialer, events, circuitId, streams, ids };
   };
 
-  /** Milliseconds until the origin's connections have ended. */
+  /**
+   * Milliseconds from when one of the relay's circuits has heard of its end until the origin's connections have ended: how long
+   * the news takes to the relay is not its affair.
+   */
   const connectionsEnd = async (ids: ReadonlyArray<number>): Promise<number> => {
-    const started = performance.now();
+    const circuits = allium.relay.circuits.circuits();
+    const hasHeard = (): boolean => {
+      const open = new Set(allium.relay.circuits.circuits());
+      return circuits.some((circuit) => !open.has(circuit) || circuit.near.inbox.ended() !== undefined);
+    };
+    const deadline = performance.now() + 30_000;
+    let heardAt: number | undefined;
     for (;;) {
+      if (heardAt === undefined && hasHeard()) heardAt = performance.now();
       const open = (await origin.connections()).filter((connection) => ids.includes(connection.id) && connection.open);
-      const elapsed = performance.now() - started;
-      if (open.length === 0) return elapsed;
+      if (open.length === 0) return heardAt === undefined ? 0 : performance.now() - heardAt;
       assert.isBelow(
-        elapsed,
-        10_000,
+        performance.now(),
+        deadline,
         `${open.length} connections are still open at the origin; ${describeCircuits(allium)}`,
       );
       await pause(10);
@@ -104,8 +151,7 @@ describeWithTor("the end of a peer in the middle of a transfer", () => {
   };
 
   const stillWorks = async (path: ReadonlyArray<string>): Promise<void> => {
-    const client = await network.addClient();
-    await client.hasDescriptors(path);
+    const client = await addClient(path);
     const dialer = await PinnedDialer.open(client);
     const circuitId = await client.control.buildCircuit(path);
     const report = await runTransfers({
@@ -127,11 +173,8 @@ describeWithTor("the end of a peer in the middle of a transfer", () => {
 
   it("closes the exit's connections when the client is killed, and keeps nothing", async () => {
     const path = [...relays, allium.fingerprint];
-    // Beside them a stream that goes on, on the same channels. It is there for `tor`: a relay of 0.4.9 whose channel has
-    // nothing else to send may hold a DESTROY back until it has (its scheduler is not told of the cell).
-    const bystander = await transferring(path, [{ mode: "slow", up: 20_000_000, rate: 100_000 }]);
-    // It builds no circuits but that one, or they would be counted.
-    await bystander.client.control.setConf({ __DisablePredictedCircuits: 1 });
+    // Beside them a stream that goes on, on the same channels.
+    const bystander = await chatting(path);
     let heap = 0;
     let before = footprint(allium);
     for (let round = 0; round < 4; round++) {
@@ -149,20 +192,21 @@ describeWithTor("the end of a peer in the middle of a transfer", () => {
       await returnsTo(before, allium, SETTLED_MILLIS);
     }
     const growth = (await heapBytes()) - heap;
-    assert.isTrue((await origin.connections()).some(({ id, open }) => bystander.ids.includes(id) && open));
-    await bystander.client.stop();
+    assert.isAbove(await bystander.stop(), 0);
     console.log(`heap after three more: ${(growth / 1e6).toFixed(2)} MB more; ${JSON.stringify(before)}`);
     assert.isBelow(growth, 3_000_000);
   });
 
   it("tells the next relay when a client next to it is killed", async () => {
     const path = [allium.fingerprint, relays[0]!, exit.fingerprint];
+    const bystander = await chatting(path);
     const before = footprint(allium);
     const { client, ids } = await transferring(path, [DOWN, UP]);
     const [millis] = await Promise.all([connectionsEnd(ids), client.kill()]);
     console.log(`client of the first hop killed: the origin's connections ended after ${millis.toFixed(0)} ms`);
     assert.isBelow(millis, PROMPT_MILLIS);
     await returnsTo(before, allium, SETTLED_MILLIS);
+    await bystander.stop();
     await stillWorks(path);
   });
 
@@ -212,8 +256,7 @@ describeWithTor("the end of a peer in the middle of a transfer", () => {
 
   it("closes the circuit in both directions when the relay before it is killed", async () => {
     const path = [exit.fingerprint, allium.fingerprint, ...relays];
-    const client = await network.addClient();
-    await client.hasDescriptors(path);
+    const client = await addClient(path);
     const before = footprint(allium);
     await using events = await client.control.events("CIRC");
     const circuits = await Promise.all(Array.from({ length: 10 }, () => client.control.buildCircuit(path)));
