@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import type { Socket } from "node:net";
 import { TLSSocket } from "node:tls";
+import { BULK_BYTES, FULL_BYTES, type Resting, readPace } from "./read-pace.ts";
 import {
   type Connection,
   type Endpoint,
@@ -64,7 +65,7 @@ const tlsBinding = (socket: TLSSocket, remote: Endpoint): TlsBinding => {
 const noListener = () => {};
 
 /** One socket, plain or TLS, behind the polled contract. */
-export class NodeConnection implements Connection {
+export class NodeConnection implements Connection, Resting {
   readonly remote: Endpoint;
   readonly local: Endpoint;
   readonly tls: TlsBinding | undefined;
@@ -76,12 +77,23 @@ export class NodeConnection implements Connection {
   private chunks: Array<Buffer> = [];
   private head = 0;
   private paused = false;
+  private resting = false;
+  /** Bytes that came since the last pause. */
+  private burst = 0;
   private destroyed = false;
   private listener: () => void = noListener;
+  private corked = false;
   private readonly written = () => this.listener();
+  private readonly uncork = () => {
+    this.corked = false;
+    this.socket.uncork();
+  };
 
-  /** @param limit bytes that may wait unread before the socket is no longer read */
-  constructor(socket: Socket, limit: number) {
+  /**
+   * @param limit bytes that may wait unread before the socket is no longer read
+   * @param ownBuffer whether what the socket reads comes by {@link received}
+   */
+  constructor(socket: Socket, limit: number, ownBuffer: boolean) {
     this.socket = socket;
     this.limit = limit;
     this.remote = endpointOf(socket.remoteAddress, socket.remotePort);
@@ -89,7 +101,7 @@ export class NodeConnection implements Connection {
     this.tls = socket instanceof TLSSocket ? tlsBinding(socket, this.remote) : undefined;
     if (socket.destroyed) this.status = "closed";
     socket.setNoDelay(true);
-    socket.on("data", (chunk: Buffer) => this.received(chunk));
+    if (!ownBuffer) this.takeOver();
     socket.on("end", () => {
       if (this.status === "open") this.status = "ended";
       this.listener();
@@ -104,21 +116,48 @@ export class NodeConnection implements Connection {
       this.status = "closed";
       this.listener();
     });
+    socket.resume();
+  }
+
+  /** Gets what the socket reads past the platform's stream, which would queue each TLS record for itself. */
+  private takeOver(): void {
+    const { socket } = this;
+    for (let chunk = socket.read(); chunk !== null; chunk = socket.read()) this.received(chunk);
+    const push = socket.push.bind(socket);
+    socket.push = (chunk: Buffer | null) => (chunk === null ? push(null) : this.received(chunk));
   }
 
   get pending(): number {
     return this.status === "closed" ? 0 : this.socket.writableLength;
   }
 
-  /** Bytes came: from the socket itself, or from who reads it into a buffer of its own. */
-  received(chunk: Buffer): void {
+  /** Bytes came: from the socket itself, or from who reads it into a buffer of its own. False stops its reading. */
+  received(chunk: Buffer): boolean {
     this.chunks.push(chunk);
     this.readable += chunk.length;
-    if (this.readable >= this.limit && !this.paused) {
-      this.paused = true;
-      this.socket.pause();
+    this.burst += chunk.length;
+    if (this.readable >= this.limit) this.paused = true;
+    if (this.burst >= BULK_BYTES && !this.resting) {
+      this.resting = true;
+      readPace.rest(this);
     }
     this.listener();
+    return !this.paused && !this.resting;
+  }
+
+  get overflowing(): boolean {
+    return this.burst >= Math.min(FULL_BYTES, this.limit);
+  }
+
+  /** The pause after a bulk of bytes is over. */
+  goOn(): void {
+    this.resting = false;
+    this.burst = 0;
+    this.readOn();
+  }
+
+  private readOn(): void {
+    if (!this.paused && !this.resting && !this.socket.destroyed) this.socket._read(0);
   }
 
   onChange(listener: () => void): void {
@@ -136,13 +175,19 @@ export class NodeConnection implements Connection {
     }
     if (this.paused && this.readable < this.limit / 2) {
       this.paused = false;
-      this.socket.resume();
+      this.readOn();
     }
     return chunk;
   }
 
   write(bytes: Buffer): void {
     if (bytes.length === 0 || this.status === "closed" || this.socket.destroyed || this.socket.writableEnded) return;
+    // Trains of one turn go out in one call of the operating system. A channel has gathered them itself.
+    if (this.tls === undefined && !this.corked) {
+      this.corked = true;
+      this.socket.cork();
+      process.nextTick(this.uncork);
+    }
     this.socket.write(bytes, this.written);
   }
 

@@ -11,6 +11,7 @@ import type { Duration } from "effect";
 // | STUCK_TIMEOUT_MILLIS | 50 min | ten of them: a channel whose peer takes no bytes for that long is closed |
 // | KEEPER_PERIOD_MILLIS | 10 s | the longest time between two looks at a channel's deadlines |
 // | BUSY_KEEPER_PERIOD_MILLIS | 1 s | the same while cells wait to be written: it must see the channel fall idle |
+// | READ_PAUSE_MILLIS | 2 ms | `tor`'s scheduler writes in rounds of as much (`KISTSchedRunInterval`) |
 //
 // Padding and idle times are consensus parameters: see `PaddingParams` and `ChannelConfig.idleTimeoutMillis`.
 
@@ -34,3 +35,6 @@ export const KEEPER_PERIOD_MILLIS = 10_000;
 
 /** How often it looks while cells wait to be written, so that the time until padding is counted from the right moment. */
 export const BUSY_KEEPER_PERIOD_MILLIS = 1_000;
+
+/** How long a socket that brought a bulk of bytes is not read; timed by the platform. See `read-pace.ts`. */
+export const READ_PAUSE_MILLIS = 2;

@@ -22,12 +22,9 @@ const READ_BUFFER = Buffer.allocUnsafeSlow(64 * 1024);
  * Reads a plain socket through one shared buffer. The platform would allocate 64 KiB for each read however little comes, and
  * that garbage, which its collector counts as pressure, costs more than the copy.
  */
-const readInto = (received: (chunk: Buffer) => void): net.OnReadOpts => ({
+const readInto = (received: (chunk: Buffer) => boolean): net.OnReadOpts => ({
   buffer: READ_BUFFER,
-  callback: (length) => {
-    received(Buffer.from(READ_BUFFER.subarray(0, length)));
-    return true;
-  },
+  callback: (length) => received(Buffer.from(READ_BUFFER.subarray(0, length))),
 });
 
 const connect: Transport["Service"]["connect"] = (endpoint, options) =>
@@ -49,9 +46,10 @@ const connect: Transport["Service"]["connect"] = (endpoint, options) =>
     let connection: NodeConnection | undefined;
     const socket = options.tls
       ? tls.connect({ ...target, rejectUnauthorized: false, minVersion: MIN_TLS_VERSION })
-      : new PatientSocket({ allowHalfOpen: true, onread: readInto((chunk) => connection?.received(chunk)) }).connect(
-          target,
-        );
+      : new PatientSocket({
+          allowHalfOpen: true,
+          onread: readInto((chunk) => connection?.received(chunk) === true),
+        }).connect(target);
     const fail = (cause: unknown) => {
       socket.destroy();
       resume(Effect.fail(toTransportError(cause, endpoint)));
@@ -62,7 +60,7 @@ const connect: Transport["Service"]["connect"] = (endpoint, options) =>
     socket.once("close", closed);
     socket.once(options.tls ? "secureConnect" : "connect", () => {
       socket.off("close", closed);
-      connection = new NodeConnection(socket, limit);
+      connection = new NodeConnection(socket, limit, !options.tls);
       resume(Effect.succeed(connection));
     });
     return Effect.sync(() => {
@@ -176,7 +174,9 @@ class Server {
   }
 
   private hand(socket: net.Socket): void {
-    this.options.onConnection(new NodeConnection(socket, this.options.readBufferBytes ?? DEFAULT_READ_BUFFER_BYTES));
+    this.options.onConnection(
+      new NodeConnection(socket, this.options.readBufferBytes ?? DEFAULT_READ_BUFFER_BYTES, false),
+    );
   }
 }
 

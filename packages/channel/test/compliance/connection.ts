@@ -19,7 +19,7 @@ export interface ConnectionSubject {
 const BOUND = 64 * 1024;
 
 /** Turns after which a test that still waits has failed. */
-const PATIENCE = 20_000;
+const PATIENCE = 1_000_000;
 
 /** Everything that has arrived and was not read yet. */
 const readAll = (connection: Connection): Buffer => {
