@@ -19,6 +19,11 @@ export interface ChannelCircuit {
    * while it waits. To be run once: the train may be queued before the effect runs.
    */
   readonly send: (train: Train) => Effect.Effect<boolean>;
+  /**
+   * Queues a train if that is possible without waiting; else `false`, and nothing has happened: then `send` waits. A train for
+   * a circuit that is gone is dropped, which counts as possible. For hot paths.
+   */
+  readonly sendUnsafe: (train: Train) => boolean;
   /** Queues one fixed cell that is no relayed data, such as CREATED2, before all that waits in outboxes. */
   readonly sendCell: (command: number, payload: Buffer) => void;
   /** Takes the circuit off the channel, drops what waits and tells the peer, unless it was the peer that ended it. */

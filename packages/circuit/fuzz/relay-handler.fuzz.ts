@@ -69,6 +69,7 @@ const fuzzHandler = (random: Random): void => {
     // Of a circuit on a channel the handler uses no more than this.
     return {
       send: (train: Train) => Effect.sync(() => open && sentFar.push(train) > 0),
+      sendUnsafe: (train: Train) => open && sentFar.push(train) > 0,
       sendCell: (command: number) => assert.equal(command, ChannelCommand.CREATE2),
       destroy: () => {
         assert.ok(open, "destroyed twice");
@@ -137,7 +138,7 @@ const fuzzHandler = (random: Random): void => {
       const command = random.pick([ChannelCommand.RELAY, ChannelCommand.RELAY_EARLY]);
       const act = random.pick([
         () => Effect.try({ try: () => handler.onEarly(1 + random.below(2)), catch: (cause) => cause as CircuitError }),
-        () => handler.onUnrecognized(random.bytes(509 * 3), 1, 3, command),
+        () => handler.onUnrecognized(random.bytes(509 * 3), 1, 3, command) ?? Effect.void,
         () => {
           if (random.oneIn(6)) {
             const body = random.bytes(random.below(60));

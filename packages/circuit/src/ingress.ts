@@ -18,13 +18,16 @@ export type IngressError = ReactorError<CircuitError>;
 export interface IngressHandler {
   /** RELAY_EARLY cells came in. @throws CircuitProtocolError if they may not */
   readonly onEarly: (count: number) => void;
-  /** A run of plain cells that no hop known here has recognised. */
+  /**
+   * A run of plain cells that no hop known here has recognised. Called on the hot path: it returns an effect only if there is
+   * something to wait for, or to fail with.
+   */
   readonly onUnrecognized: (
     plain: Buffer,
     from: number,
     to: number,
     command: number,
-  ) => Effect.Effect<void, IngressError>;
+  ) => Effect.Effect<void, IngressError> | undefined;
   /** A message of the circuit itself, other than SENDME, with the command of the cell that carried it. */
   readonly onMessage: (
     hop: number,
@@ -81,11 +84,18 @@ const runIngress = (
   const { near, signal } = options;
   const { inbox } = near;
   const sorter = new Sorter(options, commands);
+  let sorted = 0;
   return Effect.gen(function* () {
     for (;;) {
       const train = inbox.take();
       if (train !== undefined) {
-        yield* sorter.sort(train);
+        let wait = sorter.begin(train);
+        // A circuit whose cells make nobody wait must not keep the process to itself.
+        if (wait === undefined && ++sorted % TURN_TRAINS === 0) wait = Effect.yieldNow;
+        while (wait !== undefined) {
+          yield* wait;
+          wait = sorter.step();
+        }
         continue;
       }
       const end = inbox.ended();
@@ -95,17 +105,78 @@ const runIngress = (
   });
 };
 
-/** Sorts the cells of trains into runs that go the same way. */
+/** What has to happen before sorting goes on; `undefined` if it can at once, which costs no step of a fiber. */
+type Wait = Effect.Effect<void, IngressError, Scope.Scope> | undefined;
+
+/**
+ * Sorts the cells of trains into runs that go the same way. A state machine: `begin` and `step` go as far as they can without
+ * waiting, and return what to wait for before the next `step`.
+ */
 class Sorter {
   private readonly options: IngressOptions;
   private readonly commands: LinkWriter<EgressCommand>;
   private readonly readers: Array<RelayCellReader> = [];
   /** Looks at cells once more, while the reader of their hop stands at a later one. */
   private readonly second = relayCellV0.makeReader();
+  private plain: Buffer = NO_BYTES;
+  private command = 0;
+  private count = 0;
+  /** The next cell to sort, and the hop it came from if that was asked already: it can be asked once. */
+  private index = 0;
+  private origin = NOT_ASKED;
+  /** The run being collected: cells from `from` on that go to the streams of `hop`, or nowhere known (-1). */
+  private from = 0;
+  private hop = NO_RUN;
 
   constructor(options: IngressOptions, commands: LinkWriter<EgressCommand>) {
     this.options = options;
     this.commands = commands;
+  }
+
+  /** Begins the next train; the one before is done. */
+  begin(train: Train): Wait {
+    const { crypto, handler } = this.options;
+    this.command = train.command;
+    this.count = train.count;
+    this.index = 0;
+    this.from = 0;
+    this.hop = NO_RUN;
+    if (train.command === ChannelCommand.RELAY_EARLY) {
+      try {
+        handler.onEarly(train.count);
+      } catch (cause) {
+        return Effect.fail(toProtocolError(cause));
+      }
+    }
+    this.plain = crypto.decrypt(train.slab, train.count);
+    return this.step();
+  }
+
+  /** Goes on with the train. `undefined` when all of it is sorted. */
+  step(): Wait {
+    while (this.index < this.count) {
+      const { index } = this;
+      const origin = this.origin === NOT_ASKED ? this.options.crypto.origin(this.plain, index) : this.origin;
+      if (origin !== this.hop) {
+        const wait = this.flush(index);
+        this.hop = origin;
+        this.origin = origin;
+        if (wait !== undefined) return wait;
+      }
+      this.origin = NOT_ASKED;
+      this.index = index + 1;
+      if (origin < 0) continue;
+      const kind = this.look(index, origin);
+      if (kind === STREAM) continue;
+      const wait =
+        kind === ACKNOWLEDGE
+          ? this.acknowledge(origin, index + 1)
+          : kind === CIRCUIT
+            ? this.onCircuitMessage(origin, index)
+            : Effect.fail(kind);
+      if (wait !== undefined) return wait;
+    }
+    return this.flush(this.count);
   }
 
   private reader(hop: number): RelayCellReader {
@@ -116,47 +187,11 @@ class Sorter {
     return reader;
   }
 
-  sort(train: Train): Effect.Effect<void, IngressError, Scope.Scope> {
-    return Effect.gen({ self: this }, function* () {
-      const { crypto, handler } = this.options;
-      const { command, count } = train;
-      if (command === ChannelCommand.RELAY_EARLY) yield* this.guarded(() => handler.onEarly(count));
-      const plain = crypto.decrypt(train.slab, count);
-      // The run being collected: cells from `from` on that go to the streams of `hop`, or nowhere known (-1).
-      let from = 0;
-      let hop = NO_RUN;
-      for (let index = 0; index < count; index++) {
-        const origin = crypto.origin(plain, index);
-        if (origin !== hop) {
-          if (index > from) yield* this.flush(plain, from, index, hop, command);
-          from = index;
-          hop = origin;
-        }
-        if (origin < 0) continue;
-        const kind = this.look(plain, index, origin);
-        if (kind === STREAM) continue;
-        if (kind === ACKNOWLEDGE) {
-          const tag = crypto.tag();
-          yield* this.flush(plain, from, index + 1, hop, command);
-          yield* this.commands.offer({ _tag: "Acknowledge", hop: origin, tag });
-          this.options.hops[origin]?.receiving.onSendmeSent();
-        } else if (typeof kind === "object") {
-          return yield* kind;
-        } else {
-          if (index > from) yield* this.flush(plain, from, index, hop, command);
-          yield* this.onCircuitMessage(origin, command);
-        }
-        from = index + 1;
-      }
-      if (count > from) yield* this.flush(plain, from, count, hop, command);
-    });
-  }
-
   /** Reads the header of a recognised cell, and counts it if it is DATA. */
-  private look(plain: Buffer, index: number, hop: number) {
+  private look(index: number, hop: number) {
     const reader = this.reader(hop);
     try {
-      reader.reset(plain, index);
+      reader.reset(this.plain, index);
       if (!reader.next()) return STREAM;
       if (reader.command === RelayCommand.DATA) {
         return this.options.hops[hop]?.receiving.onCellReceived() === true ? ACKNOWLEDGE : STREAM;
@@ -167,25 +202,41 @@ class Sorter {
     }
   }
 
-  private onCircuitMessage(hop: number, command: number): Effect.Effect<void, IngressError, Scope.Scope> {
-    const reader = this.reader(hop);
-    if (reader.command !== RelayCommand.SENDME) return this.options.handler.onMessage(hop, reader, command);
-    return Effect.flatMap(
-      this.guarded(() => readCircuitSendme(reader)),
-      ({ version, tag }) => this.commands.offer({ _tag: "Acknowledged", hop, version, tag }),
-    );
+  /** The cell before `to` is one that the other side wants acknowledged: after all that came up to it. */
+  private acknowledge(hop: number, to: number): Wait {
+    const tag = this.options.crypto.tag();
+    return then(this.flush(to), () => {
+      const command: EgressCommand = { _tag: "Acknowledge", hop, tag };
+      const sent = () => this.options.hops[hop]?.receiving.onSendmeSent();
+      if (!this.commands.offerUnsafe(command)) return Effect.map(this.commands.offer(command), sent);
+      sent();
+      return undefined;
+    });
   }
 
-  private flush(
-    plain: Buffer,
-    from: number,
-    to: number,
-    hop: number,
-    command: number,
-  ): Effect.Effect<void, IngressError, Scope.Scope> {
-    if (hop < 0) return this.options.handler.onUnrecognized(plain, from, to, command);
+  /** The cell at `index` is a message of the circuit: after all that came before it. */
+  private onCircuitMessage(hop: number, index: number): Wait {
+    return then(this.flush(index), () => {
+      this.from = index + 1;
+      const reader = this.reader(hop);
+      if (reader.command !== RelayCommand.SENDME) return this.options.handler.onMessage(hop, reader, this.command);
+      return Effect.flatMap(
+        guarded(() => readCircuitSendme(reader)),
+        ({ version, tag }) => this.commands.offer({ _tag: "Acknowledged", hop, version, tag }),
+      );
+    });
+  }
+
+  /** Hands on the run that was collected, up to the cell before `to`. */
+  private flush(to: number): Wait {
+    const { from, hop, plain } = this;
+    this.from = to;
+    if (to === from) return undefined;
+    if (hop < 0) return this.options.handler.onUnrecognized(plain, from, to, this.command);
     const path = this.options.paths.get(hop);
-    return path === undefined ? this.openPath(plain, from, to, hop) : path.inlet.offer({ hop, slab: plain, from, to });
+    if (path === undefined) return this.openPath(plain, from, to, hop);
+    const train = { hop, slab: plain, from, to };
+    return path.inlet.offerUnsafe(train) ? undefined : path.inlet.offer(train);
   }
 
   private openPath(plain: Buffer, from: number, to: number, hop: number) {
@@ -200,11 +251,12 @@ class Sorter {
       }
     });
   }
-
-  private guarded<A>(run: () => A): Effect.Effect<A, CircuitError> {
-    return Effect.try({ try: run, catch: toProtocolError });
-  }
 }
+
+const then = (wait: Wait, next: () => Wait): Wait =>
+  wait === undefined ? next() : Effect.flatMap(wait, () => next() ?? Effect.void);
+
+const guarded = <A>(run: () => A): Effect.Effect<A, CircuitError> => Effect.try({ try: run, catch: toProtocolError });
 
 /** Version and tag of a circuit-level SENDME; an empty one is of version 0 (tor-spec, "Circuit-level flow control"). */
 const readCircuitSendme = (view: RelayMessageView): { readonly version: number; readonly tag: Buffer | undefined } => {
@@ -215,7 +267,13 @@ const readCircuitSendme = (view: RelayMessageView): { readonly version: number; 
   return { version: bytes[start] as number, tag: Buffer.from(tag) };
 };
 
+const NO_BYTES = Buffer.alloc(0);
+
 const NO_RUN = -2;
+const NOT_ASKED = -3;
+
+/** Trains that one circuit may sort in a row. */
+const TURN_TRAINS = 16;
 
 /** What a recognised cell is, to the sorter. */
 const STREAM = 0;

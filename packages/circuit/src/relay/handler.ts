@@ -5,7 +5,7 @@ import {
   type RelayMessageView,
   readForwardMessage,
 } from "@allium/cell";
-import { type ChannelCircuit, type ChannelManager, type CircuitSignals, slabBytes } from "@allium/channel";
+import { type ChannelManager, type CircuitSignals, slabBytes } from "@allium/channel";
 import type { RelayInbound } from "@allium/crypto";
 import type { LinkWriter, ReactorError } from "@allium/kernel";
 import { Effect } from "effect";
@@ -105,7 +105,9 @@ export const relayHandler = (options: RelayHandlerOptions): IngressHandler => {
         return violation("RELAY", "not recognised, and the circuit ends here");
       }
       const slab = plain.length === slabBytes(to - from) ? plain : plain.subarray(slabBytes(from), slabBytes(to));
-      return sendFar(next, { command, count: to - from, slab });
+      const train = { command, count: to - from, slab };
+      // Once the far side has ended, nothing is sent any more; egress says why, when it has handled what came before the end.
+      return next.sendUnsafe(train) ? undefined : Effect.asVoid(next.send(train));
     },
     onMessage: (_hop, view: RelayMessageView, command) =>
       Effect.flatMap(
@@ -122,10 +124,6 @@ export const relayHandler = (options: RelayHandlerOptions): IngressHandler => {
 };
 
 const guarded = <A>(run: () => A) => Effect.try({ try: run, catch: toProtocolError });
-
-/** Once the far side has ended, nothing is sent any more; egress says why, when it has handled what came before the end. */
-const sendFar = (next: ChannelCircuit, train: Parameters<ChannelCircuit["send"]>[0]): Effect.Effect<void> =>
-  Effect.asVoid(next.send(train));
 
 const violation = (where: string, detail: string): Effect.Effect<never, CircuitProtocolError> =>
   Effect.fail(new CircuitProtocolError({ where, detail }));
