@@ -108,8 +108,10 @@ export class AlliumRelay implements AsyncDisposable {
     );
     const child = await ManagedProcess.start({
       name: `allium-relay ${nickname}`,
-      command: process.execPath,
-      args: [...(options.nodeArguments ?? []), PROGRAM, "run", "--config", configFile],
+      // Without arguments for the platform, as an operator runs it: with those that the program itself asks for.
+      ...(options.nodeArguments === undefined || options.nodeArguments.length === 0
+        ? { command: PROGRAM, args: ["run", "--config", configFile] }
+        : { command: process.execPath, args: [...options.nodeArguments, PROGRAM, "run", "--config", configFile] }),
       logFile,
       env: { ...process.env, ...options.env },
     });

@@ -1,5 +1,5 @@
-#!/usr/bin/env node
-import { NodeServices } from "@effect/platform-node";
+#!/usr/bin/env -S node --min-semi-space-size=2 --max-semi-space-size=2
+import * as NodeServices from "@effect/platform-node/NodeServices";
 import { Effect, Layer } from "effect";
 import { CliConfig, Command, GlobalFlag } from "effect/cli";
 import packageJson from "../package.json" with { type: "json" };

@@ -1,4 +1,4 @@
-import { NodeRuntime } from "@effect/platform-node";
+import * as NodeRuntime from "@effect/platform-node/NodeRuntime";
 import { Cause, Console, Effect, Exit, Runtime } from "effect";
 import { CliError } from "effect/cli";
 import { RelayStopped, ShutdownTimeout } from "./errors.ts";
