@@ -7,6 +7,7 @@ import * as Kernel from "../src/index.ts";
 import { WAKES_PER_TURN } from "../src/run-queue.ts";
 import { twoInlets } from "./examples/edge.ts";
 import { hangUp, stop } from "./examples/ends.ts";
+import { shortOfMemory } from "./examples/memory.ts";
 import { fullMailbox, makePeers, sync } from "./examples/peers.ts";
 import { wordCount } from "./examples/pipeline.ts";
 import { program } from "./examples/supervisor.ts";
@@ -71,6 +72,12 @@ describe("what the documentation shows", () => {
   it.effect("edge: reads a buffer and a link by one signal", () =>
     Effect.gen(function* () {
       assert.deepStrictEqual(yield* twoInlets, ["command flush", "3 bytes", "5 bytes"]);
+    }),
+  );
+
+  it.live("memory: whoever has held the oldest bytes lets go", () =>
+    Effect.gen(function* () {
+      assert.deepStrictEqual(yield* shortOfMemory, { stalled: 0, busy: 500, freed: [550] });
     }),
   );
 
