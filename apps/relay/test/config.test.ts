@@ -1,5 +1,12 @@
 import { readFileSync } from "node:fs";
-import { defaultBandwidth, defaultDirectory, defaultExit, defaultLimits, keyFileNames } from "@allium/relay";
+import {
+  defaultBandwidth,
+  defaultDirectory,
+  defaultDos,
+  defaultExit,
+  defaultLimits,
+  keyFileNames,
+} from "@allium/relay";
 import { NodeServices } from "@effect/platform-node";
 import { assert, describe, it } from "@effect/vitest";
 import { Effect } from "effect";
@@ -35,6 +42,7 @@ describe("a configuration", () => {
         exit: defaultExit,
         directory: defaultDirectory,
         limits: defaultLimits,
+        dos: defaultDos,
       });
       assert.deepStrictEqual(
         authorities.map(({ name, v3Identity, download }) => ({ name, v3Identity, download })),
@@ -80,7 +88,25 @@ describe("a configuration", () => {
         max_streams_per_circuit = 6
         stream_buffer = "512 KiB"
         max_train = 1
+        max_memory = "64 MiB"
         shutdown_seconds = 3
+        [dos]
+        circuit_creation_enabled = true
+        circuit_creation_min_connections = 1
+        circuit_creation_rate = 2
+        circuit_creation_burst = 3
+        circuit_creation_defense_type = 1
+        circuit_creation_defense_time_period = 0
+        connection_enabled = false
+        connection_max_concurrent_count = 5
+        connection_defense_type = 2
+        connection_connect_rate = 6
+        connection_connect_burst = 7
+        connection_connect_defense_time_period = 10
+        stream_creation_enabled = true
+        stream_creation_rate = 8
+        stream_creation_burst = 9
+        stream_creation_defense_type = 3
         [metrics]
         listen = "127.0.0.1:9035"
         policy = ["accept 192.0.2.0/24"]
@@ -116,12 +142,33 @@ describe("a configuration", () => {
           maxStreamsPerCircuit: 6,
           streamBufferBytes: 524_288,
           maxTrain: 1,
+          maxMemoryBytes: 67_108_864,
+        },
+        dos: {
+          circuitCreationEnabled: true,
+          circuitCreationMinConnections: 1,
+          circuitCreationRate: 2,
+          circuitCreationBurst: 3,
+          circuitCreationDefenseType: 1,
+          circuitCreationDefenseTimePeriod: 0,
+          connectionEnabled: false,
+          connectionMaxConcurrentCount: 5,
+          connectionDefenseType: 2,
+          connectionConnectRate: 6,
+          connectionConnectBurst: 7,
+          connectionConnectDefenseTimePeriod: 10,
+          streamCreationEnabled: true,
+          streamCreationRate: 8,
+          streamCreationBurst: 9,
+          streamCreationDefenseType: 3,
         },
         metrics: { listen: { host: "127.0.0.1", port: 9035 }, policy: ["accept 192.0.2.0/24"] },
       });
       assert.deepStrictEqual(config.log, { level: "debug", format: "json" });
       assert.strictEqual(config.shutdownWaitMillis, 5_000);
       assert.strictEqual(config.shutdownTimeoutMillis, 3_000);
+      assert.include(summarize(config), "memory        64 MiB for what waits\n");
+      assert.include(summarize(config), "floods        circuit_creation_enabled = true, ");
       assert.include(summarize(config), "policy      accept *:80, accept *:443; reject *:*; then the default policy");
     }),
   );
@@ -139,14 +186,14 @@ describe("a configuration", () => {
       assert.strictEqual(authorities_file, "authorities");
       const keys = knownKeys[""]?.filter((key) => key !== "authorities_file");
       assert.sameMembers(Object.keys(all), [...(keys ?? [])]);
-      for (const table of ["exit", "limits", "metrics"])
+      for (const table of ["exit", "limits", "dos", "metrics"])
         assert.sameMembers(Object.keys(all[table] as object), [...(knownKeys[table] ?? [])], table);
     }).pipe(Effect.provide(NodeServices.layer)),
   );
 
   it("is described in the README, key by key", () => {
     const described = [...nearby("README.md").matchAll(/^\| `([a-z0-9_.]+)` +\|/gm)].map(([, key]) => key as string);
-    const tables = ["bandwidth", "exit", "directory", "limits", "metrics"];
+    const tables = ["bandwidth", "exit", "directory", "limits", "dos", "metrics"];
     const known = (knownKeys[""] ?? []).filter((key) => !tables.includes(key));
     const nested = tables.flatMap((table) => (knownKeys[table] ?? []).map((key) => `${table}.${key}`));
     const files = Object.values(keyFileNames) as ReadonlyArray<string>;
@@ -278,6 +325,26 @@ describe("a mistake in a configuration names file, line and key", () => {
       "a limit out of bounds",
       `${minimal}[limits]\nmax_train = 0\n`,
       "relay.toml:7: limits.max_train: expected a whole number from 1 to 256, got 0",
+    ],
+    [
+      "less memory than a circuit needs",
+      `${minimal}[limits]\nmax_memory = "1 MiB"\n`,
+      `relay.toml:7: limits.max_memory: ${size(16_777_216, 1_099_511_627_776)}, got "1 MiB"`,
+    ],
+    [
+      "a defence that is none",
+      `${minimal}[dos]\nstream_creation_defense_type = 4\n`,
+      "relay.toml:7: dos.stream_creation_defense_type: expected a whole number from 1 to 3, got 4",
+    ],
+    [
+      "tor's word for what the consensus says",
+      `${minimal}[dos]\nconnection_enabled = "auto"\n`,
+      'relay.toml:7: dos.connection_enabled: expected true or false, got "auto"',
+    ],
+    [
+      "a defence as torrc has it",
+      `${minimal}[dos]\nDoSConnectionEnabled = 1\n`,
+      'relay.toml:7: dos.DoSConnectionEnabled: there is no such key; did you mean "connection_enabled"?',
     ],
     [
       "a key with a wrong letter",

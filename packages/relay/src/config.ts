@@ -1,5 +1,6 @@
 import { DEFAULT_MAX_CONNECTIONS, type Endpoint } from "@allium/channel";
 import type { Authority } from "@allium/directory";
+import type { DosConfig } from "./defence/index.ts";
 import type { MetricsConfig } from "./metrics/index.ts";
 
 /** What a relay does for streams that end at it. */
@@ -30,6 +31,11 @@ export interface LimitsConfig {
   readonly streamBufferBytes: number;
   /** Most cells that cross a link of the reactors as one item. */
   readonly maxTrain: number;
+  /**
+   * Bytes that may wait in all buffers together before those who hold the oldest are ended (torrc `MaxMemInQueues`); `undefined`:
+   * what {@link memoryLimitFor} says of this machine.
+   */
+  readonly maxMemoryBytes: number | undefined;
 }
 
 /** What a relay does as a directory cache. */
@@ -52,7 +58,7 @@ export interface BandwidthConfig {
 /**
  * Everything that an operator decides about a relay, checked and completed: what `runRelay` takes. Programs read it from
  * files; tests write it as a literal, with {@link defaultExit}, {@link defaultDirectory},
- * {@link defaultLimits} and {@link defaultBandwidth}.
+ * {@link defaultLimits}, {@link defaultDos} and {@link defaultBandwidth}.
  */
 export interface RelayConfig {
   /** 1 to 19 letters and digits. */
@@ -75,6 +81,8 @@ export interface RelayConfig {
   readonly exit: ExitConfig;
   readonly directory: DirectoryCacheConfig;
   readonly limits: LimitsConfig;
+  /** What is decided about floods in place of the consensus (torrc `DoS…`). */
+  readonly dos: DosConfig;
   /** Where figures are served; nowhere if it is not said. */
   readonly metrics?: MetricsConfig | undefined;
 }
@@ -101,7 +109,11 @@ export const defaultLimits: LimitsConfig = {
   maxStreamsPerCircuit: 4_096,
   streamBufferBytes: 2 * mebibyte,
   maxTrain: 32,
+  maxMemoryBytes: undefined,
 };
+
+/** As the consensus says. */
+export const defaultDos: DosConfig = {};
 
 /** What `tor` says if its operator says nothing, 1 GiB a second; and no limit. */
 export const defaultBandwidth: BandwidthConfig = {

@@ -7,19 +7,20 @@ import {
   meaningOf,
   type RelayCircuits,
 } from "@allium/circuit";
-import { Signal } from "@allium/kernel";
+import { Memory, MemoryQuota, Signal } from "@allium/kernel";
 import { ExitPolicy } from "@allium/netdoc";
 import { type Context, Effect, Layer, type Scope } from "effect";
 import { type BandwidthLimiter, makeBandwidthLimiter } from "./bandwidth/index.ts";
 import type { RelayConfig } from "./config.ts";
+import { currentDosParams, type Defences, machineMemory, makeDefences, memoryLimitFor } from "./defence/index.ts";
 import type { RelayDirectory } from "./directory.ts";
 import { type ExitStatus, layerExit, NodeResolver } from "./exit/index.ts";
 import { handshakeServerKeys, type RelayKeys } from "./keys/index.ts";
 import type { CurrentLinkIdentity } from "./link-identity.ts";
 import { CircuitCounts } from "./metrics/circuit-counts.ts";
 import { ConnectionCounts } from "./metrics/connection-counts.ts";
-import { networkAddresses, networkRelays } from "./network-addresses.ts";
-import { channelParams, dnsParams, refusesUnknownExits } from "./params.ts";
+import { networkAddresses, networkRelays, relayAddresses } from "./network-addresses.ts";
+import { channelParams, dnsParams, handshakeParams, refusesUnknownExits } from "./params.ts";
 import type { Settings } from "./settings.ts";
 import type { TrafficMeter } from "./traffic.ts";
 
@@ -37,6 +38,7 @@ export interface CoreParts {
 export interface RelayCore {
   readonly services: Context.Context<ChannelManager | RelayCircuits | ExitStatus>;
   readonly bandwidth: BandwidthLimiter;
+  readonly defences: Defences;
   readonly connectionCounts: ConnectionCounts;
   readonly circuitCounts: CircuitCounts;
   /** Notified at the end of each circuit. */
@@ -47,6 +49,9 @@ export interface RelayCore {
 
 /** What channels are held to, if they are. */
 export const bandwidthLimits = ({ bandwidth }: RelayConfig) => (bandwidth.isLimit ? bandwidth : undefined);
+
+/** How much may wait in a relay. */
+const memoryLimit = ({ limits }: RelayConfig): number => limits.maxMemoryBytes ?? memoryLimitFor(machineMemory());
 
 /** Circuits are extended to these only, outside of test networks. */
 const publicAddresses = ExitPolicy.ofOptions({ rules: ["accept *:*"], ipv6: true, rejectPrivate: true });
@@ -64,6 +69,10 @@ export const makeCore = (parts: CoreParts): Effect.Effect<RelayCore, never, Tran
       Effect.runForkWith(context)(effect);
     };
     const bandwidth = yield* makeBandwidthLimiter(bandwidthLimits(settings().config));
+    const defences = yield* makeDefences({
+      params: currentDosParams(view.current, () => settings().config.dos, param),
+      isRelay: relayAddresses(view.current),
+    });
     const connectionCounts = new ConnectionCounts();
     const circuitCounts = new CircuitCounts();
     const circuitEnded = Signal.make();
@@ -76,6 +85,7 @@ export const makeCore = (parts: CoreParts): Effect.Effect<RelayCore, never, Tran
       isNetworkAddress: networkAddresses(authorities, view.current),
       isKnownRelay: (relay) => !refusesUnknownExits(param) || isKnownRelay(relay),
       accepting: () => accepting,
+      streamsOfCircuit: defences.streamsOfCircuit,
       ...(cache === undefined ? {} : { beginDirectory: cache.begin }),
     }).pipe(
       Layer.provide(
@@ -91,6 +101,7 @@ export const makeCore = (parts: CoreParts): Effect.Effect<RelayCore, never, Tran
       local: () => ({ identity: linkIdentity.current(), addresses: [settings().config.advertised.host] }),
       maxPerAddress: limits.maxConnectionsPerAddress,
       maxConnections: limits.maxConnections,
+      admit: defences.admitConnection,
       observer: {
         onOpen: (channel) => connectionCounts.onOpen(channel),
         onEnd: (channel, end) => {
@@ -99,6 +110,7 @@ export const makeCore = (parts: CoreParts): Effect.Effect<RelayCore, never, Tran
         },
         onRefused: (remote, error) => {
           connectionCounts.onRefused(remote, error);
+          defences.onConnectionRefused(error);
           log(Effect.logDebug("channel not opened", error));
         },
       },
@@ -115,12 +127,18 @@ export const makeCore = (parts: CoreParts): Effect.Effect<RelayCore, never, Tran
         maxStreams: limits.maxStreamsPerCircuit,
         streamBufferBytes: limits.streamBufferBytes,
       },
+      admit: defences.admitCircuit,
+      handshakes: handshakeParams(param),
       onEnd: (circuit, end) => {
+        defences.onCircuitEnd(circuit, end);
         circuitCounts.onEnd(circuit, end);
         circuitEnded.notify();
         logEnd(log, circuit.name, end.cause);
       },
-      onRefused: (reason) => log(Effect.logDebug("circuit refused", reason)),
+      onRefused: (reason) => {
+        defences.onCircuitRefused(reason);
+        log(Effect.logDebug("circuit refused", reason));
+      },
     });
     const services = yield* Layer.build(
       circuits.pipe(
@@ -132,6 +150,7 @@ export const makeCore = (parts: CoreParts): Effect.Effect<RelayCore, never, Tran
     return {
       services,
       bandwidth,
+      defences,
       connectionCounts,
       circuitCounts,
       circuitEnded,
@@ -139,7 +158,12 @@ export const makeCore = (parts: CoreParts): Effect.Effect<RelayCore, never, Tran
         accepting = false;
       },
     };
-  });
+  }).pipe(
+    Effect.provideServiceEffect(
+      Memory.Quota,
+      Effect.sync(() => new MemoryQuota({ limit: memoryLimit(parts.settings().config) })),
+    ),
+  );
 
 /** One line for the end of a circuit, at the level that the table of ends gives it. */
 const logEnd = (

@@ -1,5 +1,6 @@
 export * from "./bandwidth/index.ts";
 export * from "./config.ts";
+export * from "./defence/index.ts";
 export * from "./descriptor.ts";
 export * from "./exit/index.ts";
 export * from "./keys/index.ts";

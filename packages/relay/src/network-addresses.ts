@@ -44,6 +44,19 @@ export const networkAddresses = (
     view().params.get("allow-network-reentry", ALLOW_REENTRY) !== 1 && known().has(`${address.address} ${port}`);
 };
 
+/** Which addresses are those of relays that the consensus lists; none as long as there is no consensus. */
+export const relayAddresses = (view: () => DirectorySnapshot): ((address: string) => boolean) => {
+  const known = perSnapshot(view, ({ consensus }) => {
+    const addresses = new Set<string>();
+    for (const { address, orAddresses } of consensus?.routers ?? []) {
+      addresses.add(address);
+      for (const other of orAddresses) addresses.add(other.address);
+    }
+    return addresses;
+  });
+  return (address) => known().has(address);
+};
+
 /** Which relays the consensus lists; none as long as there is no consensus. */
 export const networkRelays = (view: () => DirectorySnapshot): ((relay: PeerIdentity) => boolean) => {
   const known = perSnapshot(

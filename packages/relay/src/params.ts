@@ -1,5 +1,6 @@
 import { CELL_BODY_LEN } from "@allium/cell";
 import type { ChannelConfig } from "@allium/channel";
+import type { RelayCircuitsConfig } from "@allium/circuit";
 import { QUERY_ATTEMPTS, QUERY_TIMEOUT_MILLIS } from "./exit/limits.ts";
 
 /** A parameter's raw value in the consensus, or `undefined`. */
@@ -7,6 +8,8 @@ type Param = (name: string) => number | undefined;
 
 const read = (param: Param, name: string, fallback: number, low: number, high: number): number =>
   Math.min(Math.max(param(name) ?? fallback, low), high);
+
+const INT32_MAX = 0x7fff_ffff;
 
 // The consensus parameters that a relay follows (param-spec, padding-spec).
 //
@@ -16,7 +19,10 @@ const read = (param: Param, name: string, fallback: number, low: number, high: n
 // | nf_pad_relays | 0 | 0, 1 | padding between relays |
 // | nf_pad_before_usage | 1 | 0, 1 | padding before a channel is used |
 // | nf_conntimeout_relays | 3600 s | 60 to 604800 | channels without circuits |
-// | circ_max_cell_queue_size | 50000 cells | 1000 to 2^31 - 1 | a circuit's inbox |
+// | circ_max_cell_queue_size | 50000 cells | 1000 to 2^31 - 1 | a circuit's inbox, from the exit's side |
+// | circ_max_cell_queue_size_out | as the one above | 1000 to 2^31 - 1 | the same from the client's side |
+// | MaxOnionQueueDelay | 1750 ms | 1 to 2^31 - 1 | all CREATEs that wait for their handshakes |
+// | onion_queue_wait_cutoff | 5 s | 0 to 2^31 - 1 | a CREATE that waits for its handshake |
 // | onion-key-rotation-days | 28 d | 1 to 90 | the onion keys |
 // | onion-key-grace-period-days | 7 d | 1 to the one above | the ones before them |
 // | exit_dns_timeout | 1000 ms | 1 to 120000 | an attempt at a name server |
@@ -37,7 +43,16 @@ export const channelParams = (
     };
   },
   idleTimeoutMillis: () => read(param, "nf_conntimeout_relays", 3_600, 60, 604_800) * 1000,
-  inboxLimitBytes: () => read(param, "circ_max_cell_queue_size", 50_000, 1_000, 0x7fff_ffff) * CELL_BODY_LEN,
+  inboxLimitBytes: (ours) => {
+    const cells = read(param, "circ_max_cell_queue_size", 50_000, 1_000, INT32_MAX);
+    return (ours ? cells : read(param, "circ_max_cell_queue_size_out", cells, 1_000, INT32_MAX)) * CELL_BODY_LEN;
+  },
+});
+
+/** When CREATEs that wait for their handshakes are dropped. Asked anew each time. */
+export const handshakeParams = (param: Param): NonNullable<RelayCircuitsConfig["handshakes"]> => ({
+  maxDelayMillis: () => read(param, "MaxOnionQueueDelay", 1_750, 1, INT32_MAX),
+  cutoffMillis: () => read(param, "onion_queue_wait_cutoff", 5, 0, INT32_MAX) * 1_000,
 });
 
 /** For how long onion keys are used. */

@@ -12,6 +12,7 @@ import { Metrics, Topology } from "@allium/kernel";
 import { Clock, Context, Duration, Effect, FileSystem, Layer, type Path, Scope, Semaphore } from "effect";
 import type { RelayConfig } from "./config.ts";
 import { bandwidthLimits, makeCore } from "./core.ts";
+import { type Defences, defenceMetrics } from "./defence/index.ts";
 import { layer as layerDescriptor } from "./descriptor.ts";
 import { makeDirectory } from "./directory.ts";
 import { drain } from "./drain.ts";
@@ -41,6 +42,8 @@ export interface RunningRelay {
   readonly circuits: RelayCircuits["Service"];
   readonly directory: DirectoryView["Service"];
   readonly traffic: TrafficMeter;
+  /** What the defences against floods have done, and the account of memory. */
+  readonly defences: Pick<Defences, "quota" | "counts">;
   /** The configuration in use. */
   readonly config: () => RelayConfig;
   /** Where its metrics are served, if they are. */
@@ -101,6 +104,7 @@ export const startRelay = (
         fingerprint: fingerprintOf(identity),
       }),
       ...bandwidthMetrics(core.bandwidth),
+      ...defenceMetrics(core.defences, circuits),
       ...topologyMetrics(yield* Topology.Registry),
     );
     yield* metrics.configure(initial.metrics);
@@ -132,6 +136,7 @@ export const startRelay = (
       keys,
       descriptor,
       traffic,
+      defences: core.defences,
       startedAt,
     });
     yield* directory.reactor.publish("the relay has started");
@@ -158,6 +163,7 @@ export const startRelay = (
       circuits,
       directory: directory.view,
       traffic,
+      defences: core.defences,
       config,
       metricsEndpoint: metrics.endpoint,
       reload: (next) => withPermit(reload(next)),

@@ -62,6 +62,7 @@ const changeable = [
   { key: "family", of: (config: RelayConfig) => config.family, isPublished: true },
   { key: "bandwidth", of: (config: RelayConfig) => config.bandwidth, isPublished: true },
   { key: "exit", of: (config: RelayConfig) => config.exit, isPublished: true },
+  { key: "dos", of: (config: RelayConfig) => config.dos, isPublished: false },
   { key: "metrics", of: (config: RelayConfig) => config.metrics, isPublished: false },
 ] as const;
 

@@ -3,6 +3,7 @@ import type { RelayCircuits } from "@allium/circuit";
 import type { DescriptorSource } from "@allium/directory";
 import { Supervisor, type SupervisorClosed, type TaskNameTaken, TaskPolicy } from "@allium/kernel";
 import { Cause, type Context, Effect, Exit, Option, type Scope } from "effect";
+import type { Defences } from "./defence/index.ts";
 import type { RelayDirectory } from "./directory.ts";
 import { type CertificatesContext, keepCertificates, keepOnionKeys } from "./key-tasks.ts";
 import { type KeyStore, type KeyStoreError, SigningKeyError } from "./keys/index.ts";
@@ -20,6 +21,7 @@ export interface TasksContext {
   readonly keys: Context.Context<KeyStore>;
   readonly descriptor: Context.Context<DescriptorSource>;
   readonly traffic: TrafficMeter;
+  readonly defences: Defences;
   readonly startedAt: number;
 }
 
@@ -36,11 +38,12 @@ export const startRelayTasks = (
   context: TasksContext,
 ): Effect.Effect<Effect.Effect<never, RelayFailed | KeyStoreError>, never, Scope.Scope> =>
   Effect.gen(function* () {
-    const { channels, circuits, directory, certificates, keys, descriptor, traffic, startedAt } = context;
+    const { channels, circuits, directory, certificates, keys, descriptor, traffic, defences, startedAt } = context;
     const { reactor, cache, view } = directory;
     const param = (name: string) => view.current().params.raw(name);
     const supervisor = yield* Supervisor.make({ name: "relay" });
     const restart = TaskPolicy.restart();
+    yield* made(supervisor.start({ name: "memory", run: defences.keepMemory }, restart));
     yield* made(supervisor.start(reactor.fetcher, restart));
     if (cache !== undefined) yield* made(supervisor.start(cache.mirror, restart));
     const publisher = { ...reactor.publisher, run: Effect.provideContext(reactor.publisher.run, descriptor) };
@@ -48,7 +51,10 @@ export const startRelayTasks = (
     yield* made(supervisor.start({ name: "traffic", run: measureTraffic(traffic, channels.channels) }, restart));
     yield* made(supervisor.start({ name: "idle circuits", run: expireIdleCircuits(circuits, circuitParams) }, restart));
     yield* made(
-      supervisor.start({ name: "heartbeat", run: heartbeat({ circuits, channels, traffic, startedAt }) }, restart),
+      supervisor.start(
+        { name: "heartbeat", run: heartbeat({ circuits, channels, traffic, defences, startedAt }) },
+        restart,
+      ),
     );
     yield* made(
       supervisor.start(

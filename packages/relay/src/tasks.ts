@@ -1,6 +1,7 @@
 import type { ChannelManager } from "@allium/channel";
 import type { RelayCircuits } from "@allium/circuit";
 import { Clock, Duration, Effect } from "effect";
+import type { DefenceCounts, Defences } from "./defence/index.ts";
 import type { CircuitParams } from "./params.ts";
 import type { TrafficMeter } from "./traffic.ts";
 
@@ -28,6 +29,7 @@ export const heartbeat = (relay: {
   readonly circuits: RelayCircuits["Service"];
   readonly channels: ChannelManager["Service"];
   readonly traffic: TrafficMeter;
+  readonly defences: Pick<Defences, "quota" | "counts">;
   readonly startedAt: number;
 }): Effect.Effect<never> =>
   Effect.gen(function* () {
@@ -42,7 +44,15 @@ export const heartbeat = (relay: {
           channels: relay.channels.channels().length,
           readBytes: read,
           writtenBytes: written,
+          waitingBytes: relay.defences.quota.used,
+          ...defenceLine(relay.defences.counts()),
         }),
       );
     }
   });
+
+/** What the defences have done so far, for the heartbeat; nothing of those that had nothing to do. */
+const defenceLine = ({ dos, overruns, endedForMemory }: DefenceCounts): Readonly<Record<string, number>> => {
+  const all = { ...dos, circuitsOverrun: overruns.near + overruns.far, circuitsEndedForMemory: endedForMemory };
+  return Object.fromEntries(Object.entries(all).filter(([, count]) => count > 0));
+};

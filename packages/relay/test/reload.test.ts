@@ -27,9 +27,10 @@ describe("a reload", () => {
         advertised: { host: "198.51.100.77", port: 443 },
         bandwidth: { rate: 200_000, burst: 400_000, isLimit: true },
         exit: { ...defaultExit, enabled: true, policy: ["accept *:80", "reject *:*"] },
+        dos: { connectionEnabled: true },
       });
       assert.deepStrictEqual(report, {
-        changed: ["nickname", "contact", "address", "family", "bandwidth", "exit"],
+        changed: ["nickname", "contact", "address", "family", "bandwidth", "exit", "dos"],
         kept: [],
       });
       yield* untilPublished;

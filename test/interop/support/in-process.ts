@@ -8,6 +8,7 @@ import { Topology, type TopologyRegistry } from "@allium/kernel";
 import {
   defaultBandwidth,
   defaultDirectory,
+  defaultDos,
   defaultExit,
   defaultLimits,
   type LimitsConfig,
@@ -65,6 +66,7 @@ export const startInProcess = async (
     },
     directory: defaultDirectory,
     limits: { ...defaultLimits, ...limits },
+    dos: defaultDos,
   }).pipe(
     Scope.provide(scope),
     Effect.provideService(Topology.Registry, topology),

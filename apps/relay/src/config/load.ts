@@ -1,6 +1,6 @@
 import { type Authority, AuthorityListError, parseAuthorities } from "@allium/directory";
 import { ExitPolicy } from "@allium/netdoc";
-import { defaultBandwidth, type RelayConfig } from "@allium/relay";
+import { type DosConfig, defaultBandwidth, machineMemory, memoryLimitFor, type RelayConfig } from "@allium/relay";
 import { Effect, FileSystem, Path, Result } from "effect";
 import { ConfigText, decodeConfig } from "./decode.ts";
 import { ConfigError, type ConfigProblem } from "./errors.ts";
@@ -90,7 +90,9 @@ export const loadConfig = Effect.fnUntraced(function* (name: string) {
       maxStreamsPerCircuit: limits.max_streams_per_circuit,
       streamBufferBytes: limits.stream_buffer,
       maxTrain: limits.max_train,
+      maxMemoryBytes: limits.max_memory,
     },
+    dos: dosOf(said.dos),
     ...(metrics.listen === undefined
       ? {}
       : {
@@ -110,6 +112,15 @@ export const loadConfig = Effect.fnUntraced(function* (name: string) {
   };
   return config;
 });
+
+/** What is said of floods; keys that are not there stay away. */
+const dosOf = (dos: ConfigFile["dos"]): DosConfig =>
+  Object.fromEntries(
+    Object.entries(dos).map(([key, value]) => [
+      key.replace(/_([a-z])/g, (_, letter: string) => letter.toUpperCase()),
+      value,
+    ]),
+  );
 
 const wildcards: ReadonlyArray<string> = ["0.0.0.0", "::"];
 
@@ -203,6 +214,14 @@ const warningsOf = (source: ConfigText, said: ConfigFile, relay: RelayConfig): R
       ["metrics", "listen"],
       "without metrics.policy nobody but this machine may look, and it will hardly do so there",
     );
+  const machine = machineMemory();
+  const { max_memory: memory } = said.limits;
+  if (memory !== undefined && memory > machine)
+    warn(["limits", "max_memory"], `this machine has ${machine} bytes: it will run out of memory before that`);
+  if (memory !== undefined && memory < memoryLimitFor(0) && !said.test_network)
+    warn(["limits", "max_memory"], "so little will end circuits that do nothing wrong");
+  if (said.dos.stream_creation_enabled !== undefined && !said.exit.enabled)
+    warn(["dos", "stream_creation_enabled"], "it has no effect as long as exit.enabled is false");
   if (!said.exit.enabled && said.exit.policy.length > 0)
     warn(["exit", "policy"], "it has no effect as long as exit.enabled is false");
   if (said.exit.enabled && exitPolicyOf(relay).rejectsAll)

@@ -49,6 +49,10 @@ const BandwidthSchema = Schema.Struct({
   burst: optional(byteSize(minBandwidth, maxBandwidth)),
 });
 
+/** The least that may wait altogether: below it a handful of circuits would be too many. */
+const minMemory = 16 * mebibyte;
+const maxMemory = 1_048_576 * mebibyte;
+
 /** The table `[limits]`. */
 const LimitsSchema = Schema.Struct({
   max_connections: withDefault(integer(1, 1_000_000), defaultLimits.maxConnections),
@@ -56,7 +60,31 @@ const LimitsSchema = Schema.Struct({
   max_streams_per_circuit: withDefault(integer(1, 65_535), defaultLimits.maxStreamsPerCircuit),
   stream_buffer: withDefault(byteSize(16_384, 256 * mebibyte), defaultLimits.streamBufferBytes),
   max_train: withDefault(integer(1, 256), defaultLimits.maxTrain),
+  max_memory: optional(byteSize(minMemory, maxMemory)),
   shutdown_seconds: withDefault(integer(1, 3_600), 10),
+});
+
+/** `tor` keeps these numbers in 32 bits. */
+const count = integer(1, 0x7fff_ffff);
+
+/** The table `[dos]`: what is not said is as the consensus has it. */
+const DosSchema = Schema.Struct({
+  circuit_creation_enabled: optional(flag),
+  circuit_creation_min_connections: optional(count),
+  circuit_creation_rate: optional(count),
+  circuit_creation_burst: optional(count),
+  circuit_creation_defense_type: optional(integer(1, 2)),
+  circuit_creation_defense_time_period: optional(integer(0, 0x7fff_ffff)),
+  connection_enabled: optional(flag),
+  connection_max_concurrent_count: optional(count),
+  connection_defense_type: optional(integer(1, 2)),
+  connection_connect_rate: optional(count),
+  connection_connect_burst: optional(count),
+  connection_connect_defense_time_period: optional(integer(10, 0x7fff_ffff)),
+  stream_creation_enabled: optional(flag),
+  stream_creation_rate: optional(count),
+  stream_creation_burst: optional(count),
+  stream_creation_defense_type: optional(integer(1, 3)),
 });
 
 /** The table `[metrics]`. */
@@ -92,6 +120,7 @@ export const ConfigFile = Schema.Struct({
   exit: withDefault(ExitSchema, {}),
   directory: withDefault(DirectorySchema, {}),
   limits: withDefault(LimitsSchema, {}),
+  dos: withDefault(DosSchema, {}),
   metrics: withDefault(MetricsSchema, {}),
 });
 
@@ -105,5 +134,6 @@ export const knownKeys: Readonly<Record<string, ReadonlyArray<string>>> = {
   exit: Object.keys(ExitSchema.fields),
   directory: Object.keys(DirectorySchema.fields),
   limits: Object.keys(LimitsSchema.fields),
+  dos: Object.keys(DosSchema.fields),
   metrics: Object.keys(MetricsSchema.fields),
 };

@@ -1,4 +1,5 @@
 import { formatEndpoint } from "@allium/channel";
+import { type DosConfig, machineMemory, memoryLimitFor } from "@allium/relay";
 import type { ProgramConfig } from "./load.ts";
 
 const yesOrNo = (value: boolean): string => (value ? "yes" : "no");
@@ -6,6 +7,14 @@ const mebibytes = (bytes: number): string => `${Number((bytes / 1_048_576).toFix
 
 const cacheText = ({ cache, extraInfo }: ProgramConfig["relay"]["directory"]): string =>
   cache ? `cached for others${extraInfo ? ", extra-info documents too" : ""}` : "not cached for others";
+
+const dosText = (dos: DosConfig): string => {
+  const said = Object.entries(dos).map(([key, value]) => {
+    const name = key.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
+    return `${name} = ${value}`;
+  });
+  return said.length === 0 ? "as the consensus says" : `${said.join(", ")}; else as the consensus says`;
+};
 
 /** What a configuration means, defaults included, in a few lines for people. */
 export const summarize = ({ file, relay, log, shutdownWaitMillis, shutdownTimeoutMillis }: ProgramConfig): string => {
@@ -35,6 +44,13 @@ export const summarize = ({ file, relay, log, shutdownWaitMillis, shutdownTimeou
     ["documents", cacheText(relay.directory)],
     ["connections", `${limits.maxConnections} in all, ${limits.maxConnectionsPerAddress} from one address`],
     ["streams", `${limits.maxStreamsPerCircuit} on a circuit, ${mebibytes(limits.streamBufferBytes)} waiting on each`],
+    [
+      "memory",
+      limits.maxMemoryBytes === undefined
+        ? `${mebibytes(memoryLimitFor(machineMemory()))} for what waits, as this machine has ${mebibytes(machineMemory())}`
+        : `${mebibytes(limits.maxMemoryBytes)} for what waits`,
+    ],
+    ["floods", dosText(relay.dos)],
     ["log", `${log.level}, ${log.format}`],
     [
       "metrics",

@@ -78,9 +78,11 @@ export interface DefenceCounts {
  * Puts the defences together. They last until the scope closes.
  *
  * @param options.params asked each time
+ * @param options.isRelay whether the network knows a relay at an address: relays are left alone
  */
 export const makeDefences = (options: {
   readonly params: () => DosParams;
+  readonly isRelay: (address: string) => boolean;
 }): Effect.Effect<Defences, never, Entropy | Scope.Scope> =>
   Effect.gen(function* () {
     const quota = yield* Memory.Quota;
@@ -89,10 +91,10 @@ export const makeDefences = (options: {
     const context = yield* Effect.context<never>();
     const millis = () => Number(clock.monotonicTimeNanosUnsafe() / 1_000_000n);
     const now = () => millis() / 1_000;
-    const { params } = options;
+    const { params, isRelay } = options;
     const clients = new ClientTable({ params, now, quota });
     yield* Effect.addFinalizer(() => Effect.sync(() => clients.close()));
-    const dos = new DosDefence({ params, now, below, clients });
+    const dos = new DosDefence({ params, now, below, clients, isRelay });
     const log = new QuietLog<Message>({
       intervalMillis: QUIET_LOG_MILLIS,
       now: millis,

@@ -28,6 +28,11 @@ export interface DosDefenceOptions {
   /** Draws an integer in [0, limit). */
   readonly below: (limit: number) => number;
   readonly clients: ClientTable;
+  /**
+   * Whether the network knows a relay at this address: what comes from there and has not authenticated may be traffic of clients
+   * that has left the network and enters it again. None of it is counted.
+   */
+  readonly isRelay: (address: string) => boolean;
 }
 
 /**
@@ -55,8 +60,9 @@ export class DosDefence {
    * authenticated as a relay or has ended.
    */
   enter(address: string): (() => void) | undefined {
+    const { params, now, clients, isRelay } = this.options;
+    if (isRelay(address)) return NOTHING;
     if (!this.admits(address)) return undefined;
-    const { params, now, clients } = this.options;
     const { circuits, connections } = params();
     const client = circuits.enabled || connections.enabled ? clients.enter(address) : undefined;
     if (client === undefined) return NOTHING;
@@ -89,9 +95,9 @@ export class DosDefence {
 
   /** A client asks for a circuit. False if it is to be refused. */
   admitsCircuit(address: string): boolean {
-    const { params, now, clients } = this.options;
+    const { params, now } = this.options;
     const { circuits } = params();
-    const client = circuits.enabled ? clients.get(address) : undefined;
+    const client = circuits.enabled ? this.clientAt(address) : undefined;
     if (client === undefined) return true;
     client.circuits.refill(circuits, now());
     client.circuits.take();
@@ -108,7 +114,7 @@ export class DosDefence {
   /** A circuit of a client has sent more than may wait for its next hop, or for its streams. */
   circuitOverran(address: string): void {
     const { circuits } = this.options.params();
-    const client = circuits.enabled ? this.options.clients.get(address) : undefined;
+    const client = circuits.enabled ? this.clientAt(address) : undefined;
     if (client === undefined || circuits.maxOverruns === 0 || this.isCircuitMarked(client)) return;
     client.overruns++;
     if (client.overruns < circuits.maxOverruns) return;
@@ -130,6 +136,13 @@ export class DosDefence {
       this.counters.streamsRejected++;
       return streams.defense === "none" ? "open" : streams.defense;
     };
+  }
+
+  /** What is known of an address, unless it is a relay's by now. */
+  private clientAt(address: string): Client | undefined {
+    const { clients, isRelay } = this.options;
+    const client = clients.get(address);
+    return client === undefined || isRelay(address) ? undefined : client;
   }
 
   private isCircuitMarked(client: Client): boolean {

@@ -79,6 +79,22 @@ const circuitDefenses: ReadonlyArray<CircuitDefense> = ["none", "refuse"];
 const connectionDefenses: ReadonlyArray<ConnectionDefense> = ["none", "close"];
 const streamDefenses: ReadonlyArray<StreamDefense> = ["none", "refuse", "closeCircuit"];
 
+/** What {@link dosParams} answers, worked out again only when the consensus or the configuration is another one. */
+export const currentDosParams = <Consensus>(
+  consensus: () => Consensus,
+  config: () => DosConfig,
+  param: (name: string) => number | undefined,
+): (() => DosParams) => {
+  let of: { readonly consensus: Consensus; readonly config: DosConfig; readonly params: DosParams } | undefined;
+  return () => {
+    const [now, own] = [consensus(), config()];
+    if (of === undefined || of.consensus !== now || of.config !== own) {
+      of = { consensus: now, config: own, params: dosParams(param, own) };
+    }
+    return of.params;
+  };
+};
+
 /** What holds now. `param` gives the raw value of a consensus parameter, or `undefined`. */
 export const dosParams = (param: (name: string) => number | undefined, config: DosConfig = {}): DosParams => {
   const number = (own: number | undefined, name: string, fallback: number, low = 1, high = INT32_MAX): number =>

@@ -27,9 +27,9 @@ export const defenceMetrics = (defences: Defences, circuits: RelayCircuits["Serv
       read: () => {
         const { dos, overruns } = counts();
         return byLabel("type", [
-          ["circuits_rejected", dos.circuitsRejected],
-          ["circuits_killed_max_cell", overruns.near + overruns.far],
-          ["circuits_killed_max_cell_outq", overruns.near],
+          ["circuit_rejected", dos.circuitsRejected],
+          ["circuit_killed_max_cell", overruns.near + overruns.far],
+          ["circuit_killed_max_cell_outq", overruns.near],
           ["marked_address", dos.markedAddresses],
           ["marked_address_maxq", dos.markedAddressesMaxQueue],
           ["conn_rejected", dos.connectionsRejected],

@@ -37,6 +37,8 @@ export interface ExitCounts extends OpenerCounts {
   readonly questions: number;
   /** Those that failed, by the platform's word for it (`ENOTFOUND`, …). */
   readonly failedQuestions: ReadonlyMap<string, number>;
+  /** Names that were not asked for, since too many questions were under way. */
+  readonly refusedQuestions: number;
 }
 
 /** Where the openers count. */

@@ -36,7 +36,7 @@ export const layer = (
         linger: lingerers.add,
       };
       const counts = (): ExitCounts => {
-        const { cached, asking, questions, failures } = parts.names.counts();
+        const { cached, asking, questions, failures, refused } = parts.names.counts();
         return {
           ...parts.counters.counts(),
           lingering: lingerers.size(),
@@ -45,6 +45,7 @@ export const layer = (
           askedNames: asking,
           questions,
           failedQuestions: failures,
+          refusedQuestions: refused,
         };
       };
       return Context.make(

@@ -35,6 +35,8 @@ export interface ResolverCacheCounts {
   readonly questions: number;
   /** Those that failed, by the platform's word for it. */
   readonly failures: ReadonlyMap<string, number>;
+  /** Names that were not asked for, since too many questions were under way. */
+  readonly refused: number;
 }
 
 /** @see makeResolverCache */
@@ -73,6 +75,7 @@ export const makeResolverCache = (
     const failures = new Map<string, number>();
     let questions = 0;
     let queries = 0;
+    let refused = 0;
     let open = true;
     yield* Effect.addFinalizer(() =>
       Effect.sync(() => {
@@ -130,7 +133,11 @@ export const makeResolverCache = (
         if (known !== undefined) return Effect.succeed(known);
         const running = asking.get(key);
         if (running !== undefined) return Deferred.await(running);
-        if (!open || queries + cost > maxQueries) return Effect.succeed(busy);
+        if (!open) return Effect.succeed(busy);
+        if (queries + cost > maxQueries) {
+          refused++;
+          return Effect.succeed(busy);
+        }
         const answer = Deferred.makeUnsafe<A>();
         asking.set(key, answer);
         queries += cost;
@@ -186,6 +193,7 @@ export const makeResolverCache = (
         asking: askingNames.size + askingHosts.size,
         questions,
         failures: new Map(failures),
+        refused,
       }),
     };
   });

@@ -174,6 +174,12 @@ export const relayMetrics = (parts: RelayMetricsParts): ReadonlyArray<Metric> =>
       read: () => exit.counts().cachedNames,
     },
     {
+      name: "allium_exit_dns_refused_total",
+      help: "Names that were not asked for, since too many questions to name servers were under way.",
+      type: "counter",
+      read: () => exit.counts().refusedQuestions,
+    },
+    {
       name: "allium_consensus_valid_until_timestamp_seconds",
       help: "When the newest consensus ends.",
       type: "gauge",

@@ -77,6 +77,7 @@ describe("ClientTable", () => {
         now: () => clock.now,
         below: (limit) => random.below(limit),
         clients: table,
+        isRelay: () => false,
       });
       const open: Array<readonly [address: string, leave: () => void]> = [];
       for (let step = 0; step < 300; step++) {

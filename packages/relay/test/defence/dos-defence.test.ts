@@ -6,6 +6,7 @@ import { type DosConfig, type DosParams, dosParams } from "../../src/defence/dos
 
 const ENABLED: DosConfig = { circuitCreationEnabled: true, connectionEnabled: true, streamCreationEnabled: true };
 const CLIENT = "18.0.0.1";
+const RELAY = "18.0.0.99";
 const HOUR = 3_600;
 
 /** A defence at a time that the test sets, which draws what the test says: by default the longest times. */
@@ -14,12 +15,14 @@ const make = (config: DosConfig = ENABLED, param: (name: string) => number | und
   const clock = { now: 1_000_000 };
   let params: DosParams = dosParams(param, config);
   const now = () => clock.now;
+  const relays = new Set([RELAY]);
+  const isRelay = (address: string) => relays.has(address);
   const clients = new ClientTable({ params: () => params, now, quota });
-  const defence = new DosDefence({ params: () => params, now, below: (limit) => limit - 1, clients });
+  const defence = new DosDefence({ params: () => params, now, below: (limit) => limit - 1, clients, isRelay });
   const configure = (other: DosConfig) => {
     params = dosParams(() => undefined, other);
   };
-  return { clock, clients, defence, quota, configure };
+  return { clock, clients, defence, quota, configure, relays };
 };
 
 /** Opens connections until so many are open, a second apart: the rate of connecting is not exceeded. */
@@ -93,6 +96,17 @@ describe("connections of an address", () => {
     assert.isDefined(off.defence.enter(CLIENT));
   });
 
+  it("are neither counted nor refused where the network knows a relay", () => {
+    const test = make();
+    for (let count = 0; count < 200; count++) assert.isDefined(test.defence.enter(RELAY));
+    assert.strictEqual(test.clients.size, 0);
+    // Marked before the consensus listed it.
+    for (let count = 0; count < 40; count++) test.defence.enter(CLIENT);
+    assert.isUndefined(test.defence.enter(CLIENT));
+    test.relays.add(CLIENT);
+    assert.isDefined(test.defence.enter(CLIENT));
+  });
+
   it("that came while the defence was off do not count when they end", () => {
     const test = make({});
     const early = test.defence.enter(CLIENT)!;
@@ -112,6 +126,16 @@ describe("circuits of an address", () => {
     assert.deepStrictEqual(createAll(test, 3), [false, false, false]);
     assert.strictEqual(test.defence.counters.markedAddresses, 1);
     assert.strictEqual(test.defence.counters.circuitsRejected, 3);
+  });
+
+  it("are not refused to an address that the consensus lists by now", () => {
+    const test = make();
+    connect(test, 3);
+    assert.isFalse(createAll(test, 90)[89]);
+    test.relays.add(CLIENT);
+    assert.isTrue(createAll(test, 100).every((admitted) => admitted));
+    for (let count = 0; count < 3; count++) test.defence.circuitOverran(CLIENT);
+    assert.strictEqual(test.defence.counters.markedAddressesMaxQueue, 0);
   });
 
   it("are never refused to an address with fewer connections, nor to one that is not known", () => {

@@ -98,6 +98,7 @@ describe("ResolverCache", () => {
         questions: 3,
         // The name has no IPv6 address.
         failures: new Map([["ENODATA", 1]]),
+        refused: 0,
       });
     }),
   );

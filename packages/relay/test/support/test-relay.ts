@@ -7,6 +7,7 @@ import { TestClock } from "effect/testing";
 import {
   defaultBandwidth,
   defaultDirectory,
+  defaultDos,
   defaultExit,
   defaultLimits,
   type RelayConfig,
@@ -63,6 +64,7 @@ export const startTestRelay = (change: Partial<RelayConfig> = {}) =>
       exit: defaultExit,
       directory: defaultDirectory,
       limits: defaultLimits,
+      dos: defaultDos,
       ...change,
     };
     const relay = yield* startRelay(config).pipe(Effect.provide(network.host(RELAY)));
