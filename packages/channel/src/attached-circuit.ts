@@ -31,7 +31,8 @@ export class AttachedCircuit implements ChannelCircuit {
   readonly outbox: CircuitOutbox;
   private readonly host: CircuitHost;
   /** Whether we asked the peer for it: then it answers with CREATED. */
-  private readonly ours: boolean;
+  /** Whether this side has asked for it. */
+  readonly ours: boolean;
   private created = false;
   /** Whether the peer's CREATE was answered. */
   private answered: boolean;

@@ -27,6 +27,9 @@ import type { Connection } from "./transport.ts";
 // | PADDING_NEGOTIATE | the padding machine; a violation where this side is a client (padding-spec 2.5) |
 // | PADDING, VPADDING, NETINFO, VERSIONS, AUTHORIZE, commands that nobody knows | nowhere |
 // | CERTS, AUTH_CHALLENGE, AUTHENTICATE | a violation |
+// | CREATE2, malformed | answered with DESTROY |
+// | CREATED2, CREATED_FAST, CREATED for a circuit that the peer has asked for | the circuit ends |
+// | what else is malformed, or has circuit ID 0 where it must have one, or the other way round | nowhere |
 //
 // Cells of circuits that are not there, or do not wait for them, are counted and dropped: their DESTROY may still be on its way.
 
@@ -118,10 +121,13 @@ export class ChannelReader {
   }
 
   private onMessage(): void {
-    const { decoder, circuits, activity } = this.options;
+    const { decoder, activity } = this.options;
     const { circId } = decoder;
-    const message = readOpenMessage(decoder);
-    switch (message._tag) {
+    const message = this.read();
+    switch (message?._tag) {
+      case undefined:
+        this.onMalformed(circId);
+        break;
       case "CREATE2":
       case "CREATE_FAST":
       case "CREATE":
@@ -129,11 +135,9 @@ export class ChannelReader {
         break;
       case "CREATED2":
       case "CREATED_FAST":
-      case "CREATED": {
-        const payload = Buffer.from(decoder.bytes.subarray(decoder.start, decoder.end));
-        if (circuits.get(circId)?.onCreated(decoder.command, payload) !== true) activity.counters.strayCells++;
+      case "CREATED":
+        this.onCreated(circId);
         break;
-      }
       case "DESTROY":
         if (!this.options.onDestroy(circId, message.reason)) activity.counters.strayCells++;
         break;
@@ -149,6 +153,37 @@ export class ChannelReader {
     }
   }
 
+  /** Reads the present cell; `undefined` if it is one that may come, but malformed. */
+  private read(): ReturnType<typeof readOpenMessage> | undefined {
+    try {
+      return readOpenMessage(this.options.decoder);
+    } catch (cause) {
+      if (cause instanceof CellError && cause.problem !== "unexpected") return undefined;
+      throw cause;
+    }
+  }
+
+  /** As in `tor`, a malformed cell is at most its circuit's affair. */
+  private onMalformed(circId: number): void {
+    const { command } = this.options.decoder;
+    if (circId === 0) this.options.activity.counters.strayCells++;
+    else if (command === ChannelCommand.CREATE2) this.onCreate(circId, MALFORMED);
+    else if (command === ChannelCommand.CREATED2) this.onCreated(circId);
+    else this.options.activity.counters.strayCells++;
+  }
+
+  /** Whoever waits for it looks into it. If that cannot be anybody, since the peer has asked for the circuit itself, it is over. */
+  private onCreated(circId: number): void {
+    const { decoder, circuits, activity, onDestroy, refuse } = this.options;
+    const circuit = circuits.get(circId);
+    const payload = Buffer.from(decoder.bytes.subarray(decoder.start, decoder.end));
+    if (circuit?.onCreated(decoder.command, payload) === true) return;
+    activity.counters.strayCells++;
+    if (circuit?.ours !== false) return;
+    onDestroy(circId, DestroyReason.PROTOCOL);
+    refuse(circId, DestroyReason.PROTOCOL);
+  }
+
   private onCreate(circId: number, message: Create2 | CreateFast | { readonly _tag: "CREATE" }): void {
     const { circuits, activity, isTheirs, answersFull, onCreate, refuse } = this.options;
     this.work += CREATE_WORK;
@@ -161,6 +196,9 @@ export class ChannelReader {
 
 /** Cells that a channel may read before its circuits, and other channels, have a turn: 64 KiB. */
 const TURN_WORK = 128;
+
+/** What cannot be read is refused as the handshake of old is. */
+const MALFORMED = { _tag: "CREATE" } as const;
 
 /** A CREATE is worth this many cells: its answer takes public-key operations. */
 const CREATE_WORK = 64;

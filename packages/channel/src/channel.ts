@@ -142,8 +142,8 @@ export class Channel {
       circuits: this.circuits,
       activity: this.activity,
       clock,
-      // A client may choose from both halves, since it never gets a CREATE (tor-spec, "Choosing circuit IDs").
-      isTheirs: (circId) => this.peer === undefined || isInitiatorsHalf(circId) !== this.initiated,
+      // A client's too, as in `tor`, although it never gets a CREATE itself (tor-spec, "Choosing circuit IDs").
+      isTheirs: (circId) => isInitiatorsHalf(circId) !== this.initiated,
       answersFull: () => this.writer.answersFull,
       onCreate: (circId, message) => this.onCreate(circId, message),
       refuse: (circId, reason) => this.sendDestroy(circId, reason, true),

@@ -7,9 +7,9 @@ describe("a channel in the topology", () => {
   it.effect("shows its reactors, and each circuit's inbox and outbox as links", () =>
     Effect.gen(function* () {
       const test = yield* openChannel({ id: 7, config: { outboxLimitCells: 1 } });
-      const circuit = yield* acceptCircuit(test, 0x8000_0001);
+      const circuit = yield* acceptCircuit(test, 1);
       yield* acceptCircuit(test, 2);
-      test.peer.relay(0x8000_0001, 0);
+      test.peer.relay(1, 0);
       yield* settle;
       yield* circuit.send(trainOf(1));
       yield* settle;
@@ -25,18 +25,18 @@ describe("a channel in the topology", () => {
       assert.deepStrictEqual(
         reader!.writes.map(({ port, link }) => [port, linkOf(link)?.name, linkOf(link)?.items]),
         [
-          ["circuit 80000001", "inbox 80000001", 1],
+          ["circuit 1", "inbox 1", 1],
           ["circuit 2", "inbox 2", 0],
         ],
       );
       assert.deepStrictEqual(
         writer!.reads.map(({ port, link }) => [port, linkOf(link)?.name, linkOf(link)?.items]),
         [
-          ["circuit 80000001", "outbox 80000001", 1],
+          ["circuit 1", "outbox 1", 1],
           ["circuit 2", "outbox 2", 0],
         ],
       );
-      assert.include(Topology.toMermaid(snapshot), "inbox 80000001");
+      assert.include(Topology.toMermaid(snapshot), "inbox 1");
       assert.deepStrictEqual(JSON.parse(JSON.stringify(snapshot.links)), snapshot.links);
     }).pipe(Effect.provide(Topology.layer)),
   );

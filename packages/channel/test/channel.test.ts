@@ -33,10 +33,10 @@ describe("circuits that the peer asks for", () => {
   it.effect("are offered with what was asked, and answered", () =>
     Effect.gen(function* () {
       const test = yield* openChannel();
-      test.peer.message(0x8000_0001, CREATE2);
+      test.peer.message(1, CREATE2);
       yield* settle;
       const request = test.requests[0] as CreateRequest;
-      assert.strictEqual(request.circId, 0x8000_0001);
+      assert.strictEqual(request.circId, 1);
       assert.deepStrictEqual(request.message, CREATE2);
       assert.strictEqual(request.channel, test.channel);
       const circuit = request.accept(makeSignals());
@@ -45,7 +45,7 @@ describe("circuits that the peer asks for", () => {
       const cells = test.peer.take();
       assert.deepStrictEqual(
         cells.map(({ name, circId }) => [name, circId]),
-        [["CREATED2", 0x8000_0001]],
+        [["CREATED2", 1]],
       );
       assert.strictEqual(cells[0]!.body.toString("hex", 0, 4), "00010900");
       assert.strictEqual(test.channel.circuitCount, 1);
@@ -55,12 +55,12 @@ describe("circuits that the peer asks for", () => {
   it.effect("are refused with a reason", () =>
     Effect.gen(function* () {
       const test = yield* openChannel();
-      test.peer.message(0x8000_0001, CREATE2);
+      test.peer.message(1, CREATE2);
       yield* settle;
       test.requests[0]!.refuse(DestroyReason.RESOURCELIMIT);
       yield* settle;
       const [destroy] = test.peer.take();
-      assert.deepInclude(destroy, { name: "DESTROY", circId: 0x8000_0001 });
+      assert.deepInclude(destroy, { name: "DESTROY", circId: 1 });
       assert.strictEqual(destroy!.body[0], DestroyReason.RESOURCELIMIT);
       assert.strictEqual(test.channel.circuitCount, 0);
     }),
@@ -69,10 +69,10 @@ describe("circuits that the peer asks for", () => {
   it.effect("are dropped, and leave the circuit alone, when their ID is in use", () =>
     Effect.gen(function* () {
       const test = yield* openChannel();
-      const circuit = yield* acceptCircuit(test, 0x8000_0007);
-      test.peer.message(0x8000_0007, CREATE2);
-      test.peer.message(0x8000_0007, { _tag: "CREATE", handshake: Buffer.alloc(186) });
-      test.peer.relay(0x8000_0007, 0);
+      const circuit = yield* acceptCircuit(test, 7);
+      test.peer.message(7, CREATE2);
+      test.peer.message(7, { _tag: "CREATE", handshake: Buffer.alloc(186) });
+      test.peer.relay(7, 0);
       yield* settle;
       assert.deepStrictEqual(test.requests, []);
       assert.deepStrictEqual(test.peer.take(), []);
@@ -80,22 +80,15 @@ describe("circuits that the peer asks for", () => {
     }),
   );
 
-  it.effect("may have any ID when a client asks, which gets no CREATE itself", () =>
-    Effect.gen(function* () {
-      const test = yield* openChannel();
-      for (const circId of [1, 0x7fff_ffff, 0x8000_0000, 0xffff_ffff]) test.peer.message(circId, CREATE2);
-      yield* settle;
-      assert.deepStrictEqual(
-        test.requests.map(({ circId }) => circId),
-        [1, 0x7fff_ffff, 0x8000_0000, 0xffff_ffff],
-      );
-    }),
-  );
-
-  for (const initiated of [true, false]) {
-    it.effect(`must be of the half of the relay that ${initiated ? "was connected to" : "connected"}`, () =>
+  for (const [initiated, peer] of [
+    [true, RELAY],
+    [false, RELAY],
+    [false, undefined],
+  ] as const) {
+    const who = peer === undefined ? "client" : "relay";
+    it.effect(`must be of the half of the ${who} that ${initiated ? "was connected to" : "connected"}`, () =>
       Effect.gen(function* () {
-        const test = yield* openChannel({ peer: RELAY, initiated });
+        const test = yield* openChannel({ initiated, ...(peer === undefined ? {} : { peer }) });
         test.peer.message(0x7fff_ffff, CREATE2);
         test.peer.message(0x8000_0000, CREATE2);
         yield* settle;
@@ -114,10 +107,10 @@ describe("circuits that the peer asks for", () => {
   it.effect("are refused when they ask for TAP", () =>
     Effect.gen(function* () {
       const test = yield* openChannel();
-      test.peer.message(0x8000_0001, { _tag: "CREATE", handshake: Buffer.alloc(186) });
+      test.peer.message(1, { _tag: "CREATE", handshake: Buffer.alloc(186) });
       yield* settle;
       const [destroy] = test.peer.take();
-      assert.deepInclude(destroy, { name: "DESTROY", circId: 0x8000_0001 });
+      assert.deepInclude(destroy, { name: "DESTROY", circId: 1 });
       assert.strictEqual(destroy!.body[0], DestroyReason.PROTOCOL);
     }),
   );
@@ -125,7 +118,7 @@ describe("circuits that the peer asks for", () => {
   it.effect("have ended already when they are accepted after the channel's end", () =>
     Effect.gen(function* () {
       const test = yield* openChannel();
-      test.peer.message(0x8000_0001, CREATE2);
+      test.peer.message(1, CREATE2);
       yield* settle;
       test.channel.close("shutdown");
       yield* test.end;
@@ -225,15 +218,15 @@ describe("cells of circuits", () => {
     Effect.gen(function* () {
       const test = yield* openChannel();
       const one = yield* acceptCircuit(test, 1);
-      const other = yield* acceptCircuit(test, 0xffff_fffe);
+      const other = yield* acceptCircuit(test, 0x7fff_fffe);
       const cell = (circId: number, number: number, command: number) => {
         const body = Buffer.alloc(509);
         body.writeUInt32BE(number);
         return encodeFixedCell(circId, command, body);
       };
       const { RELAY: relay, RELAY_EARLY: early } = ChannelCommand;
-      test.peer.send(cell(1, 1, early), cell(0xffff_fffe, 7, relay), cell(1, 2, early), cell(1, 3, relay));
-      test.peer.send(cell(0xffff_fffe, 8, relay), cell(1, 4, relay));
+      test.peer.send(cell(1, 1, early), cell(0x7fff_fffe, 7, relay), cell(1, 2, early), cell(1, 3, relay));
+      test.peer.send(cell(0x7fff_fffe, 8, relay), cell(1, 4, relay));
       yield* settle;
       const first = one.inbox.take();
       assert.deepInclude(first, { command: early });
@@ -256,15 +249,21 @@ describe("cells of circuits", () => {
     }),
   );
 
-  it.effect("CREATED for a circuit that the peer asked for is dropped, and does not hide its end", () =>
+  it.effect("CREATED for a circuit that the peer asked for ends that circuit", () =>
     Effect.gen(function* () {
       const test = yield* openChannel();
       const circuit = yield* acceptCircuit(test, 1);
+      const neighbour = yield* acceptCircuit(test, 2);
       test.peer.message(1, { _tag: "CREATED2", handshake: Buffer.alloc(3) });
-      test.peer.message(1, { _tag: "DESTROY", reason: DestroyReason.REQUESTED });
+      test.peer.relay(2, 0);
       yield* settle;
       assert.strictEqual(test.channel.counters.strayCells, 1);
-      assert.deepStrictEqual(circuit.inbox.ended(), { _tag: "Destroyed", reason: DestroyReason.REQUESTED });
+      assert.deepStrictEqual(circuit.inbox.ended(), { _tag: "Destroyed", reason: DestroyReason.PROTOCOL });
+      const [destroy, ...more] = test.peer.take();
+      assert.deepInclude(destroy, { name: "DESTROY", circId: 1 });
+      assert.strictEqual(destroy!.body[0], DestroyReason.PROTOCOL);
+      assert.deepStrictEqual(more, []);
+      assert.deepStrictEqual(drainNumbers(neighbour), [0]);
     }),
   );
 
@@ -397,9 +396,7 @@ describe("the end of a circuit", () => {
       const signals = [makeSignals(), makeSignals(), makeSignals()];
       const circuits: Array<ChannelCircuit> = [];
       for (const [index, signal] of signals.entries()) {
-        circuits.push(
-          index === 0 ? yield* open(test, signal) : yield* acceptCircuit(test, 0x8000_0000 + index, signal),
-        );
+        circuits.push(index === 0 ? yield* open(test, signal) : yield* acceptCircuit(test, index, signal));
       }
       test.network.cut("10.0.0.1", "10.0.0.2");
       const end = yield* test.end;
@@ -435,9 +432,6 @@ describe("the end of a channel", () => {
     ["CERTS", encodeVariableCell(0, ChannelCommand.CERTS, Buffer.of(0))],
     ["AUTH_CHALLENGE", encodeVariableCell(0, ChannelCommand.AUTH_CHALLENGE, Buffer.alloc(34))],
     ["AUTHENTICATE", encodeVariableCell(0, ChannelCommand.AUTHENTICATE, Buffer.alloc(4))],
-    ["CREATE2", encodeFixedCell(1, ChannelCommand.CREATE2, Buffer.from([0, 2, 255, 255]))],
-    ["CREATE2", encodeFixedCell(0, ChannelCommand.CREATE2, Buffer.from([0, 2, 0, 0]))],
-    ["DESTROY", encodeFixedCell(0, ChannelCommand.DESTROY, Buffer.alloc(1))],
     ["variable-length cell", Buffer.concat([encodeVariableCell(0, 128, Buffer.alloc(16_385)), Buffer.alloc(9)])],
   ];
   for (const [where, cell] of violations) {
@@ -474,6 +468,51 @@ describe("the end of a channel", () => {
       assert.strictEqual(test.channel.closed, false);
       assert.strictEqual(test.channel.counters.paddingIn, 2);
       assert.strictEqual(test.channel.counters.cellsIn, 7);
+    }),
+  );
+
+  it.effect("does not come by malformed cells, which are the affair of their circuits at most", () =>
+    Effect.gen(function* () {
+      const test = yield* openChannel();
+      const circuit = yield* acceptCircuit(test, 1);
+      const tooLong = Buffer.from([0, 2, 255, 255]);
+      test.peer.send(
+        encodeFixedCell(5, ChannelCommand.CREATE2, tooLong),
+        // For an ID in use, and for none.
+        encodeFixedCell(1, ChannelCommand.CREATE2, tooLong),
+        encodeFixedCell(0, ChannelCommand.CREATE2, Buffer.from([0, 2, 0, 0])),
+        encodeFixedCell(0, ChannelCommand.CREATE_FAST, Buffer.alloc(20)),
+        encodeFixedCell(0, ChannelCommand.DESTROY, Buffer.alloc(1)),
+        encodeFixedCell(9, ChannelCommand.CREATED2, Buffer.from([255, 255])),
+        encodeFixedCell(0, ChannelCommand.CREATED2, Buffer.from([0, 0])),
+        encodeFixedCell(1, ChannelCommand.PADDING, Buffer.alloc(0)),
+        encodeVariableCell(1, ChannelCommand.VPADDING, Buffer.alloc(0)),
+        encodeFixedCell(0, ChannelCommand.PADDING_NEGOTIATE, Buffer.from([9, 2])),
+        encodeFixedCell(0, ChannelCommand.PADDING_NEGOTIATE, Buffer.from([0, 9])),
+        encodeFixedCell(1, ChannelCommand.PADDING_NEGOTIATE, Buffer.from([0, 2])),
+        encodeVariableCell(0, ChannelCommand.VERSIONS, Buffer.of(4)),
+      );
+      test.peer.relay(1, 0);
+      yield* settle;
+      assert.isFalse(test.channel.closed);
+      assert.deepStrictEqual(test.requests, []);
+      assert.deepStrictEqual(
+        test.peer.take().map(({ name, circId, body }) => [name, circId, body[0]]),
+        [["DESTROY", 5, DestroyReason.PROTOCOL]],
+      );
+      assert.deepStrictEqual(drainNumbers(circuit), [0]);
+      assert.strictEqual(test.channel.counters.strayCells, 11);
+    }),
+  );
+
+  it.effect("does not come by CREATED2 that is too long for its cell: whoever waits for it sees what is wrong", () =>
+    Effect.gen(function* () {
+      const test = yield* openChannel({ initiated: true });
+      const circuit = yield* open(test);
+      test.peer.send(encodeFixedCell(circuit.circId, ChannelCommand.CREATED2, Buffer.from([255, 255])));
+      yield* settle;
+      assert.isFalse(test.channel.closed);
+      assert.strictEqual(circuit.inbox.takeControl()?.payload.readUInt16BE(0), 0xffff);
     }),
   );
 
@@ -630,9 +669,9 @@ describe("a busy channel", () => {
     it.effect(`speaks link protocol ${linkProtocol}`, () =>
       Effect.gen(function* () {
         const test = yield* openChannel({ linkProtocol });
-        const circuit = yield* acceptCircuit(test, 0x8000_0001);
+        const circuit = yield* acceptCircuit(test, 1);
         assert.strictEqual(test.channel.linkProtocol, linkProtocol);
-        test.peer.relay(0x8000_0001, 0);
+        test.peer.relay(1, 0);
         yield* circuit.send(trainOf(1));
         yield* settle;
         assert.deepStrictEqual(drainNumbers(circuit), [0]);

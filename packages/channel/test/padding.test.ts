@@ -237,8 +237,8 @@ describe("a channel that pads", () => {
       unused.peer.relay(1, 0);
       assert.deepStrictEqual(yield* paddingTimes(unused, 30), []);
       const between = yield* openChannel({ ...PADDED, peer: RELAY });
-      yield* acceptCircuit(between, 0x8000_0001);
-      between.peer.relay(0x8000_0001, 0, ChannelCommand.RELAY_EARLY);
+      yield* acceptCircuit(between, 1);
+      between.peer.relay(1, 0, ChannelCommand.RELAY_EARLY);
       assert.deepStrictEqual(yield* paddingTimes(between, 30), []);
     }),
   );

@@ -84,7 +84,7 @@ export class RawPeer {
 /** How a channel of a test is varied. */
 export interface TestChannelOptions {
   readonly config?: Partial<ChannelConfig>;
-  /** Whether the channel's side opened the connection. @default false */
+  /** Whether the channel's side opened the connection: then the peer takes low IDs. @default true */
   readonly initiated?: boolean;
   readonly anonymous?: boolean;
   readonly peer?: PeerIdentity;
@@ -143,7 +143,7 @@ export const openChannel = (options: TestChannelOptions = {}) =>
         netinfo: { _tag: "NETINFO", timestamp: 0, otherAddress: { family: 4, address: "0.0.0.0" }, myAddresses: [] },
         clockSkew: undefined,
       },
-      initiated: options.initiated ?? false,
+      initiated: options.initiated ?? true,
       anonymous: options.anonymous ?? false,
       config: {
         padding: () => ({ ...DEFAULT_PADDING_PARAMS, lowMillis: 0, highMillis: 0 }),
