@@ -106,6 +106,8 @@ class Server {
       handshakeTimeout: TLS_HANDSHAKE_TIMEOUT_MILLIS,
     });
     this.handshakes.on("secureConnection", (socket) => {
+      // From here on either side may stop sending before the other does.
+      socket.allowHalfOpen = true;
       const { host, port } = endpointOf(socket.remoteAddress, socket.remotePort);
       // Not there any more: lost, and told so, in the same turn.
       if (this.waiting.delete(`${host} ${port}`)) this.hand(socket);
@@ -165,6 +167,8 @@ class Server {
     if (this.waiting.size >= (this.options.maxHandshakes ?? DEFAULT_MAX_HANDSHAKES)) this.dropOldest();
     this.waiting.set(key, handshake);
     socket.once("close", () => handshake.lost("failed"));
+    // Who says in the middle of a handshake that no more comes has gone: else it would keep its place until the time is over.
+    socket.allowHalfOpen = false;
     this.handshakes.emit("connection", socket);
   }
 

@@ -1,4 +1,5 @@
 import * as net from "node:net";
+import * as tls from "node:tls";
 import { ChannelCommand, DestroyReason } from "@allium/cell";
 import { Signal } from "@allium/kernel";
 import { assert, describe, it } from "@effect/vitest";
@@ -167,6 +168,31 @@ describe("handshakes under way", () => {
       while (failed.length === 0) yield* eventLoopTurn;
       assert.deepStrictEqual(failed, ["failed"]);
       socket.destroy();
+    }).pipe(Effect.scoped),
+  );
+
+  it.live("of TLS that the client leaves keep no place until their time is over", () =>
+    Effect.gen(function* () {
+      const transport = yield* nodeTransport;
+      const failed: Array<string> = [];
+      const { endpoint } = yield* transport.listen(
+        { host: "127.0.0.1", port: 0 },
+        {
+          tls: makeIdentity("relay", 0, Date.now()).tls,
+          onFailed: (_remote, why) => failed.push(why),
+          onConnection: (connection) => {
+            failed.push("finished");
+            connection.destroy();
+          },
+        },
+      );
+      // Before the first byte; and as soon as its own side is done, when the last message has perhaps not left.
+      const early = net.connect(endpoint.port, endpoint.host, () => early.end());
+      while (failed.length < 1) yield* eventLoopTurn;
+      assert.deepStrictEqual(failed, ["failed"]);
+      const late = tls.connect({ ...endpoint, rejectUnauthorized: false }, () => late.destroy());
+      while (failed.length < 2) yield* eventLoopTurn;
+      early.destroy();
     }).pipe(Effect.scoped),
   );
 });

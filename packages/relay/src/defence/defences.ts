@@ -56,6 +56,7 @@ export interface Defences {
   readonly onCircuitRefused: (refusal: CircuitRefusal) => void;
   /** A circuit has ended. */
   readonly onCircuitEnd: (circuit: RelayCircuit, end: CircuitEnd) => void;
+  /** The figures of this moment. */
   readonly counts: () => DefenceCounts;
 }
 
@@ -148,9 +149,9 @@ export const makeDefences = (options: {
         if (error.limit === "near" && peer === undefined) dos.circuitOverran(remote.host);
       },
       counts: () => ({
-        dos: dos.counters,
-        connections,
-        overruns,
+        dos: { ...dos.counters },
+        connections: new Map(connections),
+        overruns: { ...overruns },
         endedForMemory,
         shortages,
         clients: clients.size,
