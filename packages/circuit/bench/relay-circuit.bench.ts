@@ -185,6 +185,7 @@ const measure = (what: "middle" | "exit", maxTrain: number, total: number) =>
       hops: [flow],
       paths,
       handler: {
+        dropsWrongStreamIds: true,
         onEarly: () => {},
         onMessage: () => Effect.void,
         onFirstStreamMessage: () => Effect.void,

@@ -1,4 +1,11 @@
-import { ChannelCommand, type RelayCellReader, RelayCommand, type RelayMessageView, relayCellV0 } from "@allium/cell";
+import {
+  CellError,
+  ChannelCommand,
+  type RelayCellReader,
+  RelayCommand,
+  type RelayMessageView,
+  relayCellV0,
+} from "@allium/cell";
 import type { ChannelCircuit, Train } from "@allium/channel";
 import type { InboundCrypto } from "@allium/crypto";
 import { type LinkWriter, Reactor, type ReactorError, type Signal } from "@allium/kernel";
@@ -16,6 +23,8 @@ export type IngressError = ReactorError<CircuitError>;
  * what a message of the circuit means, and what becomes of cells that are not for us.
  */
 export interface IngressHandler {
+  /** Whether messages with a stream ID that they cannot have are dropped, instead of being a violation. */
+  readonly dropsWrongStreamIds: boolean;
   /** RELAY_EARLY cells came in. @throws CircuitProtocolError if they may not */
   readonly onEarly: (count: number) => void;
   /**
@@ -173,7 +182,9 @@ class Sorter {
           ? this.acknowledge(origin, index + 1)
           : kind === CIRCUIT
             ? this.onCircuitMessage(origin, index)
-            : Effect.fail(kind);
+            : kind === DROPPED
+              ? this.drop(index)
+              : Effect.fail(kind);
       if (wait !== undefined) return wait;
     }
     return this.flush(this.count);
@@ -198,6 +209,9 @@ class Sorter {
       }
       return reader.streamId === 0 ? CIRCUIT : STREAM;
     } catch (cause) {
+      if (this.options.handler.dropsWrongStreamIds && cause instanceof CellError && cause.problem === "stream-id") {
+        return DROPPED;
+      }
       return toProtocolError(cause);
     }
   }
@@ -210,6 +224,14 @@ class Sorter {
       const sent = () => this.options.hops[hop]?.receiving.onSendmeSent();
       if (!this.commands.offerUnsafe(command)) return Effect.map(this.commands.offer(command), sent);
       sent();
+      return undefined;
+    });
+  }
+
+  /** The cell at `index` is for nobody. */
+  private drop(index: number): Wait {
+    return then(this.flush(index), () => {
+      this.from = index + 1;
       return undefined;
     });
   }
@@ -279,3 +301,4 @@ const TURN_TRAINS = 16;
 const STREAM = 0;
 const CIRCUIT = 1;
 const ACKNOWLEDGE = 2;
+const DROPPED = 3;

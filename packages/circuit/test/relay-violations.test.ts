@@ -84,6 +84,27 @@ const violations: ReadonlyArray<Violation> = [
       }),
   },
   {
+    what: "EXTEND2 with an RSA identity of zeros",
+    where: "EXTEND2",
+    commit: (circuit, lab) =>
+      Effect.sync(() => {
+        const [address] = specifiersOf(lab.relays[1]!.identity);
+        circuit.extend(0, lab.relays[1]!.identity, {
+          specifiers: [address!, { _tag: "RSA_ID", id: Buffer.alloc(20) }],
+        });
+      }),
+  },
+  {
+    what: "EXTEND2 to no address at all, in four bytes",
+    where: "EXTEND2",
+    commit: (circuit, lab) =>
+      Effect.sync(() => {
+        const [, rsa] = specifiersOf(lab.relays[1]!.identity);
+        const address = parseIp("0.0.0.0")!;
+        circuit.extend(0, lab.relays[1]!.identity, { specifiers: [{ _tag: "TLS_TCP", address, port: 9001 }, rsa!] });
+      }),
+  },
+  {
     what: "EXTEND2 without an address",
     where: "EXTEND2",
     commit: (circuit, lab) =>
@@ -117,11 +138,6 @@ const violations: ReadonlyArray<Violation> = [
       Effect.sync(() => circuit.sendBody(0, 0, RelayCommand.EXTEND2, Buffer.from([3, 0, 6, 1]), true)),
   },
   {
-    what: "a message that only a relay sends",
-    where: "EXTENDED2",
-    commit: (circuit) => Effect.sync(() => circuit.sendBody(0, 0, RelayCommand.EXTENDED2, Buffer.from([0, 0]))),
-  },
-  {
     what: "a CONNECTED from the client",
     where: "CONNECTED",
     commit: (circuit) =>
@@ -152,16 +168,6 @@ const violations: ReadonlyArray<Violation> = [
         const slab = Buffer.alloc(slabBytes(1));
         slab[0] = RelayCommand.DROP;
         slab.writeUInt16BE(relayCellV0.maxDataLength + 1, 9);
-        circuit.sendPlain(0, slab);
-      }),
-  },
-  {
-    what: "DATA of the circuit itself",
-    where: "RELAY cell",
-    commit: (circuit) =>
-      Effect.sync(() => {
-        const slab = Buffer.alloc(slabBytes(1));
-        slab[0] = RelayCommand.DATA;
         circuit.sendPlain(0, slab);
       }),
   },
@@ -285,6 +291,45 @@ describe("a violation ends the circuit with DESTROY (PROTOCOL), and that circuit
 });
 
 describe("what is no violation", () => {
+  it.effect("EXTEND2 with an Ed25519 identity of zeros: the client does not know it", () =>
+    Effect.gen(function* () {
+      const lab = yield* makeLab({ relays: 2 });
+      const circuit = yield* openRaw(lab);
+      const [address, rsa] = specifiersOf(lab.relays[1]!.identity);
+      circuit.extend(0, lab.relays[1]!.identity, {
+        specifiers: [address!, rsa!, { _tag: "ED25519_ID", id: Buffer.alloc(32) }],
+      });
+      yield* settled(circuit.wait("EXTENDED2"));
+    }).pipe(Effect.scoped, Effect.provide(layerEntropySeeded("zeros"))),
+  );
+
+  it.effect("messages without the stream ID that they need, or with one, and what only relays send: all dropped", () =>
+    Effect.gen(function* () {
+      const lab = yield* makeLab();
+      const circuit = yield* openRaw(lab);
+      circuit.begin(0, 1);
+      yield* settled(circuit.wait("CONNECTED"));
+      const send = (command: number, streamId: number, body = Buffer.alloc(0)) => {
+        const slab = Buffer.alloc(slabBytes(1));
+        slab[0] = command;
+        slab.writeUInt16BE(streamId, 3);
+        slab.writeUInt16BE(body.length, 9);
+        body.copy(slab, 11);
+        circuit.sendPlain(0, slab);
+      };
+      const { BEGIN, DATA, END, DROP, TRUNCATE, EXTEND2, EXTENDED2, TRUNCATED, PADDING_NEGOTIATE } = RelayCommand;
+      for (const command of [BEGIN, DATA, END]) send(command, 0, Buffer.from("example.com:80\0"));
+      for (const command of [DROP, TRUNCATE, EXTEND2]) send(command, 1);
+      for (const command of [EXTENDED2, TRUNCATED, PADDING_NEGOTIATE]) send(command, 0, Buffer.of(9));
+      // The stream is still there, and the circuit's digests are in step.
+      circuit.sendData(0, 1, 1);
+      yield* settled(circuit.wait("DATA"));
+      yield* aSecond;
+      assert.isUndefined(circuit.destroyed);
+      assert.deepStrictEqual(circuit.tags(0), []);
+    }).pipe(Effect.scoped, Effect.provide(layerEntropySeeded("no streams"))),
+  );
+
   it.effect("EXTEND2 in RELAY is dropped", () =>
     Effect.gen(function* () {
       const lab = yield* makeLab({ relays: 2 });

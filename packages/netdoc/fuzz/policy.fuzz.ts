@@ -77,8 +77,16 @@ const summaries: FuzzTarget = {
   run: (random) => {
     const input = random.mutate(Buffer.from(random.pick(["accept 80,443-500", "reject 1-65535"]))).toString("utf8");
     const parsed = within(input, () => PortPolicy.parse(input));
-    if (parsed !== undefined && parsed.toString() !== input) throw new Error(`a summary changed: ${input}`);
+    // What is written may be shorter (`1-1` is `1`), but it must say the same, and stay as it is.
+    const written = parsed?.toString() ?? "";
+    if (parsed === undefined || written === input) return;
+    const again = PortPolicy.parse(written);
+    if (again.toString() !== written || written.length > input.length || !sameRanges(again, parsed))
+      throw new Error(`a summary changed: ${input}`);
   },
 };
+
+const sameRanges = (one: PortPolicy, other: PortPolicy): boolean =>
+  one.accepts === other.accepts && JSON.stringify(one.ranges) === JSON.stringify(other.ranges);
 
 export const targets: ReadonlyArray<FuzzTarget> = [rules, summaries];

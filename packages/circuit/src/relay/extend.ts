@@ -43,10 +43,15 @@ export const extendTarget = (
         rsaId ??= specifier.id;
         break;
       case "ED25519_ID":
-        ed25519Id ??= specifier.id;
+        // As in `tor`, zeros stand for an identity that the client does not know.
+        if (!isZero(specifier.id)) ed25519Id ??= specifier.id;
         break;
       case "TLS_TCP":
-        if (specifier.port !== 0 && policy.addressAllowed(specifier.address.address)) {
+        if (
+          specifier.port !== 0 &&
+          !UNSPECIFIED.has(specifier.address.address) &&
+          policy.addressAllowed(specifier.address.address)
+        ) {
           endpoints.push({ host: specifier.address.address, port: specifier.port });
         }
         break;
@@ -54,13 +59,18 @@ export const extendTarget = (
         break;
     }
   }
-  if (rsaId === undefined) throw violation("no RSA identity");
+  if (rsaId === undefined || isZero(rsaId)) throw violation("no RSA identity");
   if (endpoints.length === 0) throw violation("no address that may be connected to");
   if (equalBytes(rsaId, policy.self.rsaId)) throw violation("to ourselves");
   if (ed25519Id !== undefined && equalBytes(ed25519Id, policy.self.ed25519Id)) throw violation("to ourselves");
   if (previous !== undefined && equalBytes(rsaId, previous.rsaId)) throw violation("back to the previous hop");
   return { rsaId, endpoints, ...(ed25519Id === undefined ? {} : { ed25519Id }) };
 };
+
+const isZero = (id: Buffer): boolean => id.every((byte) => byte === 0);
+
+/** Addresses that are none: the platform would connect to this host. */
+const UNSPECIFIED: ReadonlySet<string> = new Set(["0.0.0.0", "::"]);
 
 const failureOf = (error: ChannelError): ExtendFailed => {
   if (error instanceof LinkHandshakeError && error.problem === "wrongIdentity") {

@@ -1,7 +1,9 @@
 import {
+  CellError,
   ChannelCommand,
   DestroyReason,
   type ForwardMessage,
+  RelayCommand,
   type RelayMessageView,
   readForwardMessage,
 } from "@allium/cell";
@@ -43,7 +45,8 @@ export interface RelayHandlerOptions {
 // | TRUNCATE | closes the far side, TRUNCATED follows |
 // | DROP, PADDING_NEGOTIATE, unknown | dropped |
 // | CONFLUX_LINK and its kin | a violation while conflux is not offered |
-// | all others | a violation |
+// | EXTEND; EXTEND2 that is malformed | a violation |
+// | malformed otherwise; what only relays send | dropped, as in `tor` |
 
 /** What a relay does with messages of the circuit and with cells that are not for it. */
 export const relayHandler = (options: RelayHandlerOptions): IngressHandler => {
@@ -94,6 +97,7 @@ export const relayHandler = (options: RelayHandlerOptions): IngressHandler => {
   };
 
   return {
+    dropsWrongStreamIds: true,
     onEarly: (count) => {
       earlyLeft -= count;
       if (earlyLeft < 0)
@@ -111,8 +115,8 @@ export const relayHandler = (options: RelayHandlerOptions): IngressHandler => {
     },
     onMessage: (_hop, view: RelayMessageView, command) =>
       Effect.flatMap(
-        guarded(() => readForwardMessage(view)),
-        (message) => onMessage(message, command),
+        guarded(() => read(view)),
+        (message) => (message === undefined ? Effect.void : onMessage(message, command)),
       ),
     onFirstStreamMessage: (hop, command) =>
       opensStream(command)
@@ -121,6 +125,26 @@ export const relayHandler = (options: RelayHandlerOptions): IngressHandler => {
           )
         : Effect.void,
   };
+};
+
+/** Messages that end the circuit when they are malformed, or not for relays; others are dropped then. */
+const STRICT: ReadonlySet<number> = new Set([
+  RelayCommand.EXTEND,
+  RelayCommand.EXTEND2,
+  RelayCommand.CONFLUX_LINK,
+  RelayCommand.CONFLUX_LINKED,
+  RelayCommand.CONFLUX_LINKED_ACK,
+  RelayCommand.CONFLUX_SWITCH,
+]);
+
+/** Reads a message of the circuit; `undefined` if it is to be dropped. */
+const read = (view: RelayMessageView): ForwardMessage | undefined => {
+  try {
+    return readForwardMessage(view);
+  } catch (cause) {
+    if (cause instanceof CellError && !STRICT.has(view.command)) return undefined;
+    throw cause;
+  }
 };
 
 const guarded = <A>(run: () => A) => Effect.try({ try: run, catch: toProtocolError });

@@ -136,6 +136,7 @@ export const createClientCircuit = (channel: Channel, guard: TestIdentity, optio
       });
 
     const handler: IngressHandler = {
+      dropsWrongStreamIds: false,
       onEarly: () => {
         throw new CircuitProtocolError({ where: "RELAY_EARLY", detail: "towards the client" });
       },
