@@ -146,6 +146,7 @@ describe("ResolverCache", () => {
       assert.deepEqual(turnedAway.ipv4, { _tag: "Failed", transient: true, ttl: 0 });
       const reverse = yield* cache.reverse({ family: 4, address: ORIGIN });
       assert.deepEqual(reverse, { _tag: "Failed", transient: true, ttl: 0 });
+      assert.strictEqual(cache.counts().refused, 2);
       yield* TestClock.adjust("1 second");
       yield* Fiber.join(two);
       const later = yield* Effect.forkChild(cache.forward("c.example"), { startImmediately: true });
