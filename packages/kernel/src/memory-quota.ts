@@ -61,19 +61,34 @@ export interface MemoryLimits {
  * What counts is what buffers say that they hold. The objects around the bytes, and what the platform keeps beside them, do not.
  */
 export class MemoryQuota {
-  readonly limit: number;
-  /** Bytes down to which is reclaimed. */
-  readonly lowWater: number;
   /** Notified when the limit is passed, for the one who reclaims. */
   readonly shortage: Signal = Signal.make();
   private readonly kinds = new Map<MemoryKind, Ledger>();
+  private readonly lowFraction: number;
+  private bound: number;
   private sum = 0;
   private most = 0;
   private line = 0;
 
   constructor(limits: MemoryLimits = {}) {
-    this.limit = limits.limit ?? Number.POSITIVE_INFINITY;
-    this.lowWater = this.limit * (limits.lowWater ?? LOW_WATER);
+    this.bound = limits.limit ?? Number.POSITIVE_INFINITY;
+    this.lowFraction = limits.lowWater ?? LOW_WATER;
+  }
+
+  /** Bytes above which is reclaimed. */
+  get limit(): number {
+    return this.bound;
+  }
+
+  /** Bytes down to which is reclaimed. */
+  get lowWater(): number {
+    return this.bound * this.lowFraction;
+  }
+
+  /** Another limit, from now on: if more is charged already, memory is short. */
+  setLimit(bytes: number): void {
+    this.bound = bytes;
+    if (this.sum > bytes) this.shortage.notify();
   }
 
   /** Bytes that are charged now. */
@@ -104,7 +119,7 @@ export class MemoryQuota {
   private note(bytes: number): number {
     this.sum += bytes;
     if (this.sum > this.most) this.most = this.sum;
-    if (this.sum > this.limit) this.shortage.notify();
+    if (this.sum > this.bound) this.shortage.notify();
     this.line += 1;
     return this.line;
   }

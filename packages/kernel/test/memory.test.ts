@@ -58,6 +58,19 @@ describe("MemoryQuota", () => {
     assert.strictEqual(quota.peak, 1001);
   });
 
+  it("is short at once when the limit becomes less than what is charged", () => {
+    const quota = new MemoryQuota({ limit: 1000 });
+    for (const bytes of [300, 300]) queue(quota, kind("queue"), bytes);
+    quota.setLimit(600);
+    assert.isFalse(quota.shortage.isSet);
+    quota.setLimit(500);
+    assert.isTrue(quota.shortage.isSet);
+    assert.deepStrictEqual([quota.limit, quota.lowWater], [500, 375]);
+    assert.deepStrictEqual(drain(quota), [["queue", 300]]);
+    quota.setLimit(1000);
+    assert.deepStrictEqual(drain(quota), []);
+  });
+
   it("takes from a kind with more than its share before any queue, and leaves one within it", () => {
     const quota = new MemoryQuota({ limit: 1000 });
     queue(quota, kind("queue"), 600);

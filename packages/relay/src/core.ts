@@ -50,8 +50,9 @@ export interface RelayCore {
 /** What channels are held to, if they are. */
 export const bandwidthLimits = ({ bandwidth }: RelayConfig) => (bandwidth.isLimit ? bandwidth : undefined);
 
-/** How much may wait in a relay. */
-const memoryLimit = ({ limits }: RelayConfig): number => limits.maxMemoryBytes ?? memoryLimitFor(machineMemory());
+/** How many bytes may wait in a relay. */
+export const memoryLimit = ({ limits }: RelayConfig): number =>
+  limits.maxMemoryBytes ?? memoryLimitFor(machineMemory());
 
 /** Circuits are extended to these only, outside of test networks. */
 const publicAddresses = ExitPolicy.ofOptions({ rules: ["accept *:*"], ipv6: true, rejectPrivate: true });

@@ -11,7 +11,7 @@ import type { DirectoryView } from "@allium/directory";
 import { Metrics, Topology } from "@allium/kernel";
 import { Clock, Context, Duration, Effect, FileSystem, Layer, type Path, Scope, Semaphore } from "effect";
 import type { RelayConfig } from "./config.ts";
-import { bandwidthLimits, makeCore } from "./core.ts";
+import { bandwidthLimits, makeCore, memoryLimit } from "./core.ts";
 import { type Defences, defenceMetrics } from "./defence/index.ts";
 import { layer as layerDescriptor } from "./descriptor.ts";
 import { makeDirectory } from "./directory.ts";
@@ -149,6 +149,7 @@ export const startRelay = (
       if (changed.includes("metrics")) yield* metrics.configure(planned.metrics);
       settings = read;
       core.bandwidth.setLimits(bandwidthLimits(planned));
+      core.defences.quota.setLimit(memoryLimit(planned));
       if (isPublished) yield* directory.reactor.publish("the configuration has changed");
       yield* renewCertificates(certificates).pipe(
         Effect.provideContext(keys),

@@ -62,6 +62,7 @@ const changeable = [
   { key: "family", of: (config: RelayConfig) => config.family, isPublished: true },
   { key: "bandwidth", of: (config: RelayConfig) => config.bandwidth, isPublished: true },
   { key: "exit", of: (config: RelayConfig) => config.exit, isPublished: true },
+  { key: "limits.max_memory", of: (config: RelayConfig) => config.limits.maxMemoryBytes, isPublished: false },
   { key: "dos", of: (config: RelayConfig) => config.dos, isPublished: false },
   { key: "metrics", of: (config: RelayConfig) => config.metrics, isPublished: false },
 ] as const;
@@ -73,7 +74,7 @@ const fixed = [
   { key: "test_network", of: (config: RelayConfig) => config.testNetwork },
   { key: "authorities", of: (config: RelayConfig) => config.authorities },
   { key: "directory", of: (config: RelayConfig) => config.directory },
-  { key: "limits", of: (config: RelayConfig) => config.limits },
+  { key: "limits", of: ({ limits }: RelayConfig) => ({ ...limits, maxMemoryBytes: undefined }) },
 ] as const;
 
 /** What becomes of a running relay's configuration when another one is read. */
@@ -89,7 +90,8 @@ export const planReload = (current: RelayConfig, next: RelayConfig): ReloadPlan 
   const differs = ({ of }: { readonly of: (config: RelayConfig) => unknown }): boolean =>
     !isDeepStrictEqual(of(current), of(next));
   const changed = changeable.filter(differs);
-  const { dataDir, orPort, testNetwork, authorities, directory, limits } = current;
+  const { dataDir, orPort, testNetwork, authorities, directory } = current;
+  const limits = { ...current.limits, maxMemoryBytes: next.limits.maxMemoryBytes };
   return {
     config: { ...next, dataDir, orPort, testNetwork, authorities, directory, limits },
     changed: changed.map(({ key }) => key),

@@ -71,8 +71,14 @@ describe("a relay", () => {
 
   it.effect("takes tor's share of the machine if its operator says nothing", () =>
     Effect.gen(function* () {
-      const { relay } = yield* startTestRelay();
+      const { relay, config } = yield* startTestRelay();
       assert.strictEqual(relay.defences.quota.limit, memoryLimitFor(machineMemory()));
+      // Until they do.
+      const limits = { ...defaultLimits, maxMemoryBytes: 64_000_000 };
+      const report = yield* relay.reload({ ...config, limits });
+      assert.deepStrictEqual(report, { changed: ["limits.max_memory"], kept: [] });
+      assert.strictEqual(relay.defences.quota.limit, 64_000_000);
+      assert.deepStrictEqual(relay.config().limits, limits);
     }).pipe(Effect.scoped, Effect.provide(platform)),
   );
 
