@@ -188,7 +188,6 @@ class Sealer {
     if (control !== undefined) return this.onCreated(far, control.command, control.payload);
     const train = inbox.take();
     if (train !== undefined) {
-      if (far.state !== "open") return refuse("RELAY", "before CREATED2");
       if (train.command === ChannelCommand.RELAY_EARLY) return refuse("RELAY_EARLY", "towards the client");
       const { crypto } = this.options;
       return this.toNear(ChannelCommand.RELAY, train.count, crypto.encrypt(train.slab, train.count, 0));

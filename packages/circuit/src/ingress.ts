@@ -10,7 +10,7 @@ import type { ChannelCircuit, Train } from "@allium/channel";
 import type { InboundCrypto } from "@allium/crypto";
 import { type LinkWriter, Reactor, type ReactorError, type Signal } from "@allium/kernel";
 import { Effect, type Scope } from "effect";
-import { type CircuitError, errorOfEnd, toProtocolError } from "./errors.ts";
+import { type CircuitError, CircuitProtocolError, errorOfEnd, toProtocolError } from "./errors.ts";
 import type { HopFlow } from "./hop.ts";
 import type { EgressCommand } from "./messages.ts";
 import type { StreamPaths } from "./stream-path.ts";
@@ -284,9 +284,14 @@ const guarded = <A>(run: () => A): Effect.Effect<A, CircuitError> => Effect.try(
 const readCircuitSendme = (view: RelayMessageView): { readonly version: number; readonly tag: Buffer | undefined } => {
   const { bytes, start, end } = view;
   if (end - start < 3) return { version: end > start ? (bytes[start] as number) : 0, tag: undefined };
+  const version = bytes[start] as number;
+  // What follows version 0 is not looked at.
+  if (version === 0) return { version, tag: undefined };
   const length = bytes.readUInt16BE(start + 1);
-  const tag = bytes.subarray(start + 3, Math.min(end, start + 3 + length));
-  return { version: bytes[start] as number, tag: Buffer.from(tag) };
+  if (end - start < 3 + length) {
+    throw new CircuitProtocolError({ where: "SENDME", detail: `a tag of ${length} bytes in ${end - start}` });
+  }
+  return { version, tag: Buffer.from(bytes.subarray(start + 3, start + 3 + length)) };
 };
 
 const NO_BYTES = Buffer.alloc(0);

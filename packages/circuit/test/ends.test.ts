@@ -120,34 +120,45 @@ describe("extending", () => {
     }).pipe(Effect.scoped, seeded("long handshake")),
   );
 
-  it.effect("RELAY before CREATED2, and RELAY_EARLY towards the client: DESTROY (PROTOCOL) on both sides", () =>
+  it.effect("RELAY before CREATED2 is passed on, as by tor: the client cannot read it either", () =>
     Effect.gen(function* () {
-      for (const early of [false, true]) {
-        const lab = yield* makeLab({ relays: 1 });
-        const next = yield* rawRelay(lab, {
-          onCreate: (request) => {
-            if (early) return false;
-            const near = request.accept({
-              inbound: { notify: () => {}, wait: Effect.never, isSet: false },
-              room: { notify: () => {}, wait: Effect.never, isSet: false },
-            });
-            near.outbox.push({ command: ChannelCommand.RELAY, count: 1, slab: Buffer.alloc(509) });
-            return true;
-          },
-        });
-        const circuit = yield* openRaw(lab);
-        const finish = circuit.extend(0, next.identity);
-        if (early) {
-          finish((yield* settled(circuit.wait("EXTENDED2"))).body.subarray(2));
-          next.circuits[0]!.send(0, { _tag: "DROP" }, ChannelCommand.RELAY_EARLY);
-        }
-        yield* aSecond;
-        assert.strictEqual(circuit.destroyed, DestroyReason.PROTOCOL);
-        assert.deepInclude(errorOf(lab.ends[0]?.[0]), { where: early ? "RELAY_EARLY" : "RELAY" });
-        if (early) assert.strictEqual(next.circuits[0]!.destroyed, DestroyReason.PROTOCOL);
-        assertNothingLeft(lab);
-      }
+      const lab = yield* makeLab({ relays: 1 });
+      const next = yield* rawRelay(lab, {
+        onCreate: (request) => {
+          const near = request.accept({
+            inbound: { notify: () => {}, wait: Effect.never, isSet: false },
+            room: { notify: () => {}, wait: Effect.never, isSet: false },
+          });
+          near.outbox.push({ command: ChannelCommand.RELAY, count: 1, slab: Buffer.alloc(509) });
+          return true;
+        },
+      });
+      const circuit = yield* openRaw(lab);
+      circuit.extend(0, next.identity);
+      yield* aSecond;
+      const { inbox } = circuit.near;
+      assert.deepInclude(inbox.take(), { command: ChannelCommand.RELAY, count: 1 });
+      assert.isUndefined(inbox.ended());
+      circuit.near.destroy(DestroyReason.NONE);
+      yield* aSecond;
+      assertNothingLeft(lab);
     }).pipe(Effect.scoped, seeded("before CREATED2")),
+  );
+
+  it.effect("RELAY_EARLY towards the client: DESTROY (PROTOCOL) on both sides", () =>
+    Effect.gen(function* () {
+      const lab = yield* makeLab({ relays: 1 });
+      const next = yield* rawRelay(lab);
+      const circuit = yield* openRaw(lab);
+      const finish = circuit.extend(0, next.identity);
+      finish((yield* settled(circuit.wait("EXTENDED2"))).body.subarray(2));
+      next.circuits[0]!.send(0, { _tag: "DROP" }, ChannelCommand.RELAY_EARLY);
+      yield* aSecond;
+      assert.strictEqual(circuit.destroyed, DestroyReason.PROTOCOL);
+      assert.deepInclude(errorOf(lab.ends[0]?.[0]), { where: "RELAY_EARLY" });
+      assert.strictEqual(next.circuits[0]!.destroyed, DestroyReason.PROTOCOL);
+      assertNothingLeft(lab);
+    }).pipe(Effect.scoped, seeded("towards the client")),
   );
 
   it.effect("the next relay never answers: TRUNCATE gives up, and the circuit can be extended to another", () =>

@@ -177,6 +177,19 @@ const violations: ReadonlyArray<Violation> = [
     commit: (circuit) => Effect.sync(() => circuit.send(0, 0, { _tag: "SENDME", version: 1, tag: Buffer.alloc(20) })),
   },
   {
+    what: "a SENDME with a tag longer than itself",
+    where: "SENDME",
+    commit: (circuit) =>
+      Effect.gen(function* () {
+        circuit.acknowledges = false;
+        circuit.begin(0, 1);
+        yield* settled(circuit.wait("CONNECTED"));
+        circuit.sendData(0, 1, 120);
+        const { sendmeTag } = yield* settled(circuit.wait("DATA", 99));
+        circuit.sendBody(0, 0, RelayCommand.SENDME, Buffer.concat([Buffer.of(1, 0, 200), sendmeTag]));
+      }),
+  },
+  {
     what: "a SENDME with the tag of another cell",
     where: "SENDME",
     commit: (circuit) => sendmeAfterData(circuit, { _tag: "SENDME", version: 1, tag: Buffer.alloc(20, 1) }),
@@ -196,24 +209,6 @@ const violations: ReadonlyArray<Violation> = [
       Effect.andThen(
         connected(circuit, 1),
         Effect.sync(() => circuit.sendData(0, 1, 501)),
-      ),
-  },
-  {
-    what: "XOFF on a stream with a window",
-    where: "flow control",
-    commit: (circuit) =>
-      Effect.andThen(
-        connected(circuit),
-        Effect.sync(() => circuit.send(0, 1, { _tag: "XOFF" })),
-      ),
-  },
-  {
-    what: "XON on a stream with a window",
-    where: "flow control",
-    commit: (circuit) =>
-      Effect.andThen(
-        connected(circuit),
-        Effect.sync(() => circuit.send(0, 1, { _tag: "XON", kilobytesPerSecond: 0 })),
       ),
   },
   {
@@ -291,6 +286,20 @@ describe("a violation ends the circuit with DESTROY (PROTOCOL), and that circuit
 });
 
 describe("what is no violation", () => {
+  it.effect("XON and XOFF on a stream with a window, at an exit", () =>
+    Effect.gen(function* () {
+      const lab = yield* makeLab();
+      const circuit = yield* openRaw(lab);
+      circuit.begin(0, 1);
+      yield* settled(circuit.wait("CONNECTED"));
+      circuit.send(0, 1, { _tag: "XOFF" });
+      circuit.send(0, 1, { _tag: "XON", kilobytesPerSecond: 1 });
+      circuit.sendData(0, 1, 1);
+      yield* settled(circuit.wait("DATA"));
+      assert.isUndefined(circuit.destroyed);
+    }).pipe(Effect.scoped, Effect.provide(layerEntropySeeded("window"))),
+  );
+
   it.effect("EXTEND2 with an Ed25519 identity of zeros: the client does not know it", () =>
     Effect.gen(function* () {
       const lab = yield* makeLab({ relays: 2 });

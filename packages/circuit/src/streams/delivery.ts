@@ -40,6 +40,8 @@ export class Delivery {
   private readonly packaging: Packaging;
   private readonly reader: RelayCellReader;
   private readonly read: (view: RelayMessageView) => ForwardMessage | BackwardMessage;
+  /** Streams have windows, and this is an exit, for which XON and XOFF are no violation then, as for `tor`'s. */
+  private readonly ignoresXonXoff: boolean;
   /** Streams that the train brought data for. */
   private readonly touched: Array<Stream> = [];
 
@@ -50,6 +52,7 @@ export class Delivery {
     this.packaging = packaging;
     this.reader = options.format.makeReader();
     this.read = options.role === "exit" ? readForwardMessage : readBackwardMessage;
+    this.ignoresXonXoff = options.role === "exit" && options.flow.sending.streamFlow === "window";
   }
 
   /**
@@ -109,8 +112,9 @@ export class Delivery {
         stream.flow.send.onSendme();
         return this.packaging.makeReady(stream);
       case "XOFF":
-        return stream.flow.send.onXoff();
+        return this.ignoresXonXoff ? undefined : stream.flow.send.onXoff();
       case "XON":
+        if (this.ignoresXonXoff) return;
         stream.flow.send.onXon(XonRate(message.kilobytesPerSecond), now);
         return this.packaging.makeReady(stream);
       case "CONNECTED":
