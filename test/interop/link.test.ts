@@ -87,7 +87,7 @@ const channelsOf = (
 const createFast = (channel: Channel) =>
   Effect.gen(function* () {
     const inbound = Signal.make();
-    const circuit: ChannelCircuit = yield* channel.openCircuit({ inbound, room: Signal.make() });
+    const circuit: ChannelCircuit = yield* channel.openCircuit({ inbound });
     const keyMaterial = crypto.getRandomValues(Buffer.alloc(20));
     circuit.sendCell(ChannelCommand.CREATE_FAST, encodeChannelBody({ _tag: "CREATE_FAST", keyMaterial }));
     for (;;) {

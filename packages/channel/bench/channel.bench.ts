@@ -81,7 +81,7 @@ const openCircuits = (count: number) =>
     const opened = yield* open;
     const circuits: Array<ChannelCircuit> = [];
     for (let index = 0; index < count; index++) {
-      circuits.push(yield* opened.channel.openCircuit({ inbound: Signal.make(), room: Signal.make() }));
+      circuits.push(yield* opened.channel.openCircuit({ inbound: Signal.make() }));
     }
     return { ...opened, circuits };
   });
@@ -136,8 +136,7 @@ const idle = (count: number) =>
     const before = process.memoryUsage().heapUsed;
     const circuits: Array<ChannelCircuit> = [];
     const inbound = Signal.make();
-    const room = Signal.make();
-    for (let index = 0; index < count; index++) circuits.push(yield* opened.channel.openCircuit({ inbound, room }));
+    for (let index = 0; index < count; index++) circuits.push(yield* opened.channel.openCircuit({ inbound }));
     collectGarbage();
     const bytes = (process.memoryUsage().heapUsed - before) / circuits.length;
     yield* Fiber.interrupt(opened.fiber);

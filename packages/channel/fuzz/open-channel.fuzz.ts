@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { CellDecoder, ChannelCommand, encodeFixedCell, encodeVariableCell } from "@allium/cell";
-import { MemoryQuota, Signal } from "@allium/kernel";
+import { MemoryQuota } from "@allium/kernel";
 import { Clock, Effect } from "effect";
 import type { FuzzTarget, Random } from "../../../test/support/fuzz.ts";
 import { ChannelActivity } from "../src/channel-activity.ts";
@@ -65,7 +65,6 @@ export const targets: ReadonlyArray<FuzzTarget> = [
           circId: index + 1,
           turns,
           limitCells: 1 + random.below(40),
-          room: Signal.make(),
           nanos: () => 0n,
         });
         sent.set(outbox, 0);

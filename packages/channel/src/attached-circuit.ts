@@ -47,14 +47,13 @@ export class AttachedCircuit implements ChannelCircuit {
       signal: signals.inbound,
       limitBytes: host.inboxLimitBytes(ours),
       maxTrain: host.maxTrain,
-      onEnd: signals.onEnd,
+      listener: signals,
       memory: signals.memory,
     });
     this.outbox = new CircuitOutbox({
       circId,
       turns: host.turns,
       limitCells: host.outboxLimitCells,
-      room: signals.room,
       nanos: host.nanos,
       memory: signals.memory,
     });

@@ -48,13 +48,11 @@ export interface CreateRequest {
 export interface CircuitSignals {
   /** Something came in. */
   readonly inbound: Signal;
-  /** The outbox has room again, or will never have any. */
-  readonly room: Signal;
   /**
    * The inbox ended: by DESTROY, by overrun, or with the channel; not by the circuit's own `destroy`. Called once, from the
    * channel. It must not block.
    */
-  readonly onEnd?: () => void;
+  onEnd?(): void;
   /** Charged with what waits in the circuit's inbox and outbox. @default they are not counted */
   readonly memory?: MemoryAccount;
 }

@@ -42,7 +42,7 @@ export class ChannelWriter {
 
   constructor(options: ChannelWriterOptions) {
     this.options = options;
-    this.turns = new TurnList({ quantum: options.quantumCells, onActive: this.writable.notify });
+    this.turns = new TurnList({ quantum: options.quantumCells, onActive: this.wake });
   }
 
   /** Whether cells wait to be given to the connection. */

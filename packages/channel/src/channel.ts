@@ -111,7 +111,7 @@ export class Channel {
     this.established = established;
     this.initiated = options.initiated;
     this.openedAt = clock.currentTimeMillisUnsafe();
-    this.activity = new ChannelActivity(this.openedAt, this.deadlinesChanged.notify);
+    this.activity = new ChannelActivity(this.openedAt, () => this.deadlinesChanged.notify());
     this.padding = new ChannelPadding({
       linkProtocol: this.linkProtocol,
       withClient: options.anonymous === true || this.peer === undefined,

@@ -39,11 +39,12 @@ export class CircuitInbox implements LinkEnd {
   /** Bytes of the slabs that wait, full or not: what is charged. */
   private charged = 0;
   private readonly circId: number;
-  private readonly onEnd: (() => void) | undefined;
+  private readonly listener: { onEnd?(): void } | undefined;
   private items = 0;
-  private readonly segments: Array<Segment> = [];
+  /** Empty arrays are shared, and filled ones let go: most inboxes are empty most of the time. */
+  private segments: Array<Segment> = NO_SEGMENTS;
   private head = 0;
-  private readonly controls: Array<ControlCell> = [];
+  private controls: Array<ControlCell> = NO_CONTROLS;
   private signal: Signal;
   private readonly limitBytes: number;
   private readonly maxTrain: number;
@@ -51,7 +52,7 @@ export class CircuitInbox implements LinkEnd {
   private end: InboxEnd | undefined = undefined;
 
   /**
-   * @param options.onEnd told once when nothing more comes
+   * @param options.listener told once when nothing more comes
    * @param options.memory charged with the slabs that wait
    */
   constructor(options: {
@@ -59,11 +60,11 @@ export class CircuitInbox implements LinkEnd {
     readonly signal: Signal;
     readonly limitBytes: number;
     readonly maxTrain: number;
-    readonly onEnd?: (() => void) | undefined;
+    readonly listener?: { onEnd?(): void } | undefined;
     readonly memory?: MemoryAccount | undefined;
   }) {
     this.circId = options.circId;
-    this.onEnd = options.onEnd;
+    this.listener = options.listener;
     this.memory = options.memory;
     this.signal = options.signal;
     this.limitBytes = options.limitBytes;
@@ -83,7 +84,8 @@ export class CircuitInbox implements LinkEnd {
       this.items++;
       const place = this.charge(slabBytes(capacity));
       tail = { command, slab: Buffer.allocUnsafe(slabBytes(capacity)), capacity, place, count: 0 };
-      this.segments.push(tail);
+      if (this.segments === NO_SEGMENTS) this.segments = [tail];
+      else this.segments.push(tail);
     }
     bytes.copy(tail.slab, slabBytes(tail.count), start, start + CELL_BODY_LEN);
     tail.count++;
@@ -108,7 +110,8 @@ export class CircuitInbox implements LinkEnd {
       return;
     }
     this.items++;
-    this.controls.push(cell);
+    if (this.controls === NO_CONTROLS) this.controls = [cell];
+    else this.controls.push(cell);
     this.signal.notify();
   }
 
@@ -118,12 +121,15 @@ export class CircuitInbox implements LinkEnd {
     this.end = end;
     if (end._tag === "Overrun") this.clear();
     this.signal.notify();
-    this.onEnd?.();
+    this.listener?.onEnd?.();
   }
 
   /** The next control cell, which always came before the trains that wait beside it. */
   takeControl(): ControlCell | undefined {
-    return this.controls.shift();
+    if (this.controls === NO_CONTROLS) return undefined;
+    const control = this.controls.shift();
+    if (this.controls.length === 0) this.controls = NO_CONTROLS;
+    return control;
   }
 
   /** The next train, or `undefined` if none waits. */
@@ -132,7 +138,7 @@ export class CircuitInbox implements LinkEnd {
     if (segment === undefined) return undefined;
     this.head++;
     if (this.head === this.segments.length) {
-      this.segments.length = 0;
+      this.segments = NO_SEGMENTS;
       this.head = 0;
     } else if (this.head >= COMPACT_AT) {
       this.segments.splice(0, this.head);
@@ -150,11 +156,16 @@ export class CircuitInbox implements LinkEnd {
     return this.end !== undefined && this.segments.length === 0 && this.controls.length === 0 ? this.end : undefined;
   }
 
+  /** Whether nothing more comes. What came may still wait. */
+  get isClosed(): boolean {
+    return this.end !== undefined;
+  }
+
   /** Drops all that waits. */
   clear(): void {
-    this.segments.length = 0;
+    this.segments = NO_SEGMENTS;
     this.head = 0;
-    this.controls.length = 0;
+    this.controls = NO_CONTROLS;
     this.bytes = 0;
     this.charge(-this.charged);
   }
@@ -189,6 +200,9 @@ export class CircuitInbox implements LinkEnd {
     signal.notify();
   }
 }
+
+const NO_SEGMENTS: Array<Segment> = [];
+const NO_CONTROLS: Array<ControlCell> = [];
 
 /** A circuit has one CREATED2 to expect, ever, and the channel lets no other through. */
 const MAX_CONTROLS = 2;

@@ -30,7 +30,7 @@ const runHandshake = (connection: Connection, handshake: LinkHandshake): Effect.
   Effect.gen(function* () {
     const decoder = new CellDecoder({ maxVariableLength: MAX_HANDSHAKE_CELL_BYTES });
     const changed = Signal.make();
-    connection.onChange(changed.notify);
+    connection.onChange(() => changed.notify());
     const send = (bytes: Buffer) => {
       if (bytes.length > 0) connection.write(bytes);
     };

@@ -1,5 +1,5 @@
 import { CELL_BODY_LEN, writeCellHeader } from "@allium/cell";
-import { type LinkCounters, type LinkEnd, type MemoryAccount, QueueAge, type Signal } from "@allium/kernel";
+import { type LinkCounters, type LinkEnd, type MemoryAccount, QueueAge, Signal } from "@allium/kernel";
 import { Effect } from "effect";
 import { slabBytes, type Train } from "./train.ts";
 
@@ -14,11 +14,12 @@ export class CircuitOutbox implements LinkEnd {
   readonly circId: number;
   /** Cells that wait. */
   cells = 0;
-  /** Wakes the reactor that waits for room. */
-  readonly room: Signal;
+  /** Wakes the reactor that waits for room. Made when somebody first waits. */
+  private room: Signal | undefined = undefined;
   /** No more cells are accepted: the channel closed, or DESTROY was queued. */
   closed = false;
-  private readonly trains: Array<Train> = [];
+  /** An empty array is shared, and a filled one let go: most outboxes are empty most of the time. */
+  private trains: Array<Train> = NO_TRAINS;
   private head = 0;
   private offset = 0;
   private readonly turns: TurnList;
@@ -27,7 +28,8 @@ export class CircuitOutbox implements LinkEnd {
   private readonly memory: MemoryAccount | undefined;
   /** Cells that have ever been pushed. */
   private pushed = 0;
-  private readonly age = new QueueAge();
+  /** Made with the first train. */
+  private age: QueueAge | undefined = undefined;
   private items = 0;
   private blocks = 0;
   private blockedNanos = 0;
@@ -45,14 +47,12 @@ export class CircuitOutbox implements LinkEnd {
     readonly circId: number;
     readonly turns: TurnList;
     readonly limitCells: number;
-    readonly room: Signal;
     readonly nanos: () => bigint;
     readonly memory?: MemoryAccount | undefined;
   }) {
     this.circId = options.circId;
     this.turns = options.turns;
     this.limitCells = options.limitCells;
-    this.room = options.room;
     this.nanos = options.nanos;
     this.memory = options.memory;
   }
@@ -65,11 +65,13 @@ export class CircuitOutbox implements LinkEnd {
   /** Queues a train. The caller asks `hasRoom` first; one train more than the bound is taken. False once closed. */
   push(train: Train): boolean {
     if (this.closed) return false;
-    this.trains.push(train);
+    if (this.trains === NO_TRAINS) this.trains = [train];
+    else this.trains.push(train);
     this.items++;
     this.cells += train.count;
     this.pushed += train.count;
     if (this.memory !== undefined) {
+      this.age ??= new QueueAge();
       this.age.note(this.pushed - this.cells, this.pushed, this.memory.adjust(slabBytes(train.count)));
     }
     this.turns.activate(this);
@@ -79,8 +81,9 @@ export class CircuitOutbox implements LinkEnd {
   /** Waits until there may be room, or the outbox has closed. One reactor at a time. */
   waitForRoom(): Effect.Effect<void> {
     return Effect.suspend(() => {
-      // There was room since the last look: no waiting.
-      if (this.room.isSet) return this.room.wait;
+      // There is room since the last look: no waiting.
+      if (this.closed || this.hasRoom) return Effect.void;
+      this.room ??= Signal.make();
       this.blocks++;
       this.blockedSince = this.nanos();
       return Effect.ensuring(
@@ -97,7 +100,7 @@ export class CircuitOutbox implements LinkEnd {
   close(): void {
     this.closed = true;
     this.clear();
-    this.room.notify();
+    this.room?.notify();
   }
 
   /** For the topology, where it is the link from the circuit to the channel's writer. */
@@ -123,7 +126,7 @@ export class CircuitOutbox implements LinkEnd {
 
   /** Drops all that waits (the circuit is being destroyed: what waits would never be read). */
   clear(): void {
-    this.trains.length = 0;
+    this.trains = NO_TRAINS;
     this.head = 0;
     this.offset = 0;
     this.memory?.adjust(-slabBytes(this.cells));
@@ -132,7 +135,7 @@ export class CircuitOutbox implements LinkEnd {
 
   /** The place in line of the oldest cell that waits; `undefined` if none does. */
   oldest(): number | undefined {
-    return this.age.oldest(this.pushed - this.cells);
+    return this.age?.oldest(this.pushed - this.cells);
   }
 
   /** Writes up to `most` cells to `out` at `at`; returns how many. */
@@ -156,7 +159,7 @@ export class CircuitOutbox implements LinkEnd {
       this.head++;
     }
     if (this.head === this.trains.length) {
-      this.trains.length = 0;
+      this.trains = NO_TRAINS;
       this.head = 0;
     } else if (this.head >= COMPACT_AT) {
       this.trains.splice(0, this.head);
@@ -165,7 +168,7 @@ export class CircuitOutbox implements LinkEnd {
     const wasFull = this.cells >= this.limitCells;
     this.cells -= written;
     this.memory?.adjust(-slabBytes(written));
-    if (wasFull && this.cells < this.limitCells) this.room.notify();
+    if (wasFull && this.cells < this.limitCells) this.room?.notify();
     return written;
   }
 }
@@ -226,6 +229,8 @@ export class TurnList {
     return end;
   }
 }
+
+const NO_TRAINS: Array<Train> = [];
 
 /** The drained head of a train list is cut off when it is this long. */
 const COMPACT_AT = 64;

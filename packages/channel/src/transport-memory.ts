@@ -214,10 +214,11 @@ class Network implements MemoryNetwork {
 const unstalled = (line: MemoryLine): Effect.Effect<void> =>
   Effect.suspend(() => {
     const signal = Signal.make();
-    line.waiting.add(signal.notify);
+    const wake = (): void => signal.notify();
+    line.waiting.add(wake);
     return Effect.ensuring(
       signal.wait,
-      Effect.sync(() => line.waiting.delete(signal.notify)),
+      Effect.sync(() => line.waiting.delete(wake)),
     );
   });
 

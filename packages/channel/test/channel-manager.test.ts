@@ -160,7 +160,7 @@ describe("channels of a process", () => {
       const bob = yield* makeRelay(network, B, BOB);
       const channel = yield* client.manager.get(targetOf(BOB, B));
       const ask = Effect.gen(function* () {
-        const circuit: ChannelCircuit = yield* channel.openCircuit({ inbound: Signal.make(), room: Signal.make() });
+        const circuit: ChannelCircuit = yield* channel.openCircuit({ inbound: Signal.make() });
         circuit.sendCell(ChannelCommand.CREATE_FAST, Buffer.alloc(20));
         yield* TestClock.adjust("1 second");
         return circuit.inbox.ended();

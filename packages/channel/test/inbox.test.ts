@@ -18,8 +18,10 @@ const makeInbox = (options: { readonly limitCells?: number; readonly maxTrain?: 
     signal,
     limitBytes: (options.limitCells ?? 1000) * 509,
     maxTrain: options.maxTrain ?? 32,
-    onEnd: () => {
-      ends++;
+    listener: {
+      onEnd: () => {
+        ends++;
+      },
     },
   });
   return { inbox, signal, ends: () => ends };

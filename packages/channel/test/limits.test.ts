@@ -210,7 +210,7 @@ describe("circuits of a channel", () => {
       assert.deepInclude(destroy, { name: "DESTROY", circId: 3 });
       assert.strictEqual(destroy!.body[0], DestroyReason.RESOURCELIMIT);
       assert.strictEqual(test.channel.counters.refusedCreates, 1);
-      const open = test.channel.openCircuit({ inbound: Signal.make(), room: Signal.make() });
+      const open = test.channel.openCircuit({ inbound: Signal.make() });
       assert.deepStrictEqual(yield* Effect.flip(open), new ChannelLimit({ limit: "circuits" }));
       first.destroy(DestroyReason.FINISHED);
       yield* acceptCircuit(test, 4);
@@ -222,7 +222,7 @@ describe("circuits of a channel", () => {
     Effect.gen(function* () {
       const test = yield* openChannel({ config: { inboxLimitBytes: (ours) => (ours ? 3 : 2) * 509 } });
       const theirs = yield* acceptCircuit(test, 1);
-      const ours = yield* test.channel.openCircuit({ inbound: Signal.make(), room: Signal.make() });
+      const ours = yield* test.channel.openCircuit({ inbound: Signal.make() });
       for (const { circId } of [theirs, ours]) {
         for (let count = 0; count < 3; count++) test.peer.relay(circId, count, ChannelCommand.RELAY);
       }

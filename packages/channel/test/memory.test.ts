@@ -31,7 +31,6 @@ describe("what a circuit's queues charge", () => {
       circId: 1,
       turns,
       limitCells: 1000,
-      room: Signal.make(),
       nanos: () => 0n,
       memory,
     });

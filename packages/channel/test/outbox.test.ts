@@ -1,6 +1,5 @@
-import { Signal } from "@allium/kernel";
 import { assert, describe, it } from "@effect/vitest";
-import { Effect, Schema } from "effect";
+import { Effect, Fiber, Schema } from "effect";
 import { Random } from "../../../test/support/fuzz.ts";
 import { CELL_LEN, CircuitOutbox, TurnList } from "../src/index.ts";
 import { trainOf } from "./support/channel.ts";
@@ -25,7 +24,6 @@ class Model {
           circId: 0x8000_0000 + index,
           turns: this.turns,
           limitCells,
-          room: Signal.make(),
           nanos: () => 0n,
         }),
     );
@@ -197,30 +195,38 @@ describe("a circuit's outbox", () => {
     assert.strictEqual(outbox!.cells, 0);
   });
 
-  it("is full at its bound, takes one train beyond it, and says when there is room", () => {
-    const model = new Model(2, 10);
-    const [outbox, other] = model.outboxes;
-    model.push(0, 9);
-    assert.isTrue(outbox!.hasRoom);
-    model.push(0, 32);
-    assert.isFalse(outbox!.hasRoom);
-    assert.isFalse(outbox!.room.isSet);
-    model.compose(31);
-    assert.strictEqual(outbox!.cells, 10);
-    assert.isFalse(outbox!.room.isSet);
-    model.compose(1);
-    assert.isTrue(outbox!.room.isSet);
-    // Its neighbour was never concerned.
-    assert.isTrue(other!.hasRoom);
-    assert.isFalse(other!.room.isSet);
-  });
+  it.effect("is full at its bound, takes one train beyond it, and says when there is room", () =>
+    Effect.gen(function* () {
+      const model = new Model(2, 10);
+      const [outbox, other] = model.outboxes;
+      model.push(0, 9);
+      assert.isTrue(outbox!.hasRoom);
+      yield* outbox!.waitForRoom();
+      model.push(0, 32);
+      assert.isFalse(outbox!.hasRoom);
+      const waiting = yield* Effect.forkChild(outbox!.waitForRoom(), { startImmediately: true });
+      model.compose(31);
+      assert.strictEqual(outbox!.cells, 10);
+      yield* Effect.yieldNow;
+      assert.isUndefined(waiting.pollUnsafe());
+      model.compose(1);
+      yield* Fiber.join(waiting);
+      // Its neighbour was never concerned.
+      assert.isTrue(other!.hasRoom);
+      yield* other!.waitForRoom();
+    }),
+  );
 
-  it("wakes who waits for room when it closes", () => {
-    const model = new Model(1, 1);
-    model.push(0, 5);
-    model.outboxes[0]!.close();
-    assert.isTrue(model.outboxes[0]!.room.isSet);
-  });
+  it.effect("wakes who waits for room when it closes", () =>
+    Effect.gen(function* () {
+      const model = new Model(1, 1);
+      model.push(0, 5);
+      const waiting = yield* Effect.forkChild(model.outboxes[0]!.waitForRoom(), { startImmediately: true });
+      model.outboxes[0]!.close();
+      yield* Fiber.join(waiting);
+      yield* model.outboxes[0]!.waitForRoom();
+    }),
+  );
 
   it("holds no train longer than it has to", () => {
     const model = new Model(1, Number.POSITIVE_INFINITY);
@@ -238,12 +244,10 @@ describe("a circuit's outbox", () => {
   it.effect("counts trains and waiting, for the topology", () =>
     Effect.gen(function* () {
       let now = 0n;
-      const room = Signal.make();
       const outbox = new CircuitOutbox({
         circId: 0xabc,
         turns: new TurnList({ quantum: 1, onActive: () => {} }),
         limitCells: 1,
-        room,
         nanos: () => now,
       });
       outbox.push(trainOf(3));
@@ -252,8 +256,8 @@ describe("a circuit's outbox", () => {
       yield* Effect.yieldNow;
       now = 500n;
       assert.deepInclude(outbox.counters(), { items: 1, writerBlocks: 1, writerBlockedNanos: 500 });
-      room.notify();
       now = 700n;
+      assert.strictEqual(outbox.drain(Buffer.alloc(CELL_LEN * 3), 0, 3), 3);
       while (waiting.pollUnsafe() === undefined) yield* Effect.yieldNow;
       now = 9000n;
       assert.deepInclude(outbox.counters(), { writerBlocks: 1, writerBlockedNanos: 700 });

@@ -264,7 +264,6 @@ describe("a channel that pads", () => {
       const test = yield* openChannel({ ...PADDED, peer: RELAY, initiated: true, anonymous: true });
       const circuit = yield* test.channel.openCircuit({
         inbound: { notify: () => {}, wait: Effect.never, isSet: false },
-        room: { notify: () => {}, wait: Effect.never, isSet: false },
       });
       assert.deepStrictEqual(yield* paddingTimes(test, 30), []);
       yield* circuit.send(trainOf(1, 0, ChannelCommand.RELAY_EARLY));

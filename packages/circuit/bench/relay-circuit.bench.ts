@@ -100,7 +100,7 @@ const openChannel = (feed: Feed, id: number, initiated: boolean) =>
         netinfo: { _tag: "NETINFO", timestamp: 0, otherAddress: { family: 4, address: "127.0.0.1" }, myAddresses: [] },
       },
       config: { padding: () => DEFAULT_PADDING_PARAMS, idleTimeoutMillis: () => 3_600_000, maxTrain: yield* MaxTrain },
-      onCreate: (request) => created.push(request.accept({ inbound: Signal.make(), room: Signal.make() })),
+      onCreate: (request) => created.push(request.accept({ inbound: Signal.make() })),
     });
     yield* Effect.forkScoped(channel.run());
     return { channel, created };
@@ -118,12 +118,7 @@ const cells = (command: number, circId: number): Buffer => {
   return chunk;
 };
 
-const acceptNear = (
-  feed: Feed,
-  channel: Channel,
-  created: Array<ChannelCircuit>,
-  signals: { ingress: Signal; room: Signal },
-) =>
+const acceptNear = (feed: Feed, channel: Channel, created: Array<ChannelCircuit>, signals: { ingress: Signal }) =>
   Effect.gen(function* () {
     const create = Buffer.alloc(CELL);
     create.writeUInt32BE(CIRC_ID, 0);
@@ -142,7 +137,8 @@ const neverFull = (flow: HopFlow): HopFlow => {
     onCellSent: () => false,
     room: () => 1_000_000,
   });
-  return { ...flow, sending, budget: Object.defineProperty(flow.budget, "room", { value: 1_000_000 }) };
+  const { agreed, view, receiving } = flow;
+  return { agreed, view, receiving, sending, budget: Object.defineProperty(flow.budget, "room", { value: 1_000_000 }) };
 };
 
 const measure = (what: "middle" | "exit", maxTrain: number, total: number) =>
@@ -154,7 +150,7 @@ const measure = (what: "middle" | "exit", maxTrain: number, total: number) =>
     const farFeed = new Feed();
     const nearChannel = yield* openChannel(nearFeed, 1, false);
     const farChannel = yield* openChannel(farFeed, 2, true);
-    const signals = { ingress: Signal.make(), room: Signal.make(), egress: Signal.make(), farRoom: Signal.make() };
+    const signals = { ingress: Signal.make(), egress: Signal.make() };
     const near = yield* acceptNear(nearFeed, nearChannel.channel, nearChannel.created, signals);
     const group = yield* ReactorGroup.make<CircuitError, CircuitStop>({ name: "bench" });
     const crypto = relayCrypto(splitKeyMaterial(randomBytes(92)));
@@ -214,7 +210,7 @@ const measure = (what: "middle" | "exit", maxTrain: number, total: number) =>
       padding: randomPoolOf(entropy).fill,
     });
     if (what === "middle") {
-      far.circuit = yield* farChannel.channel.openCircuit({ inbound: signals.egress, room: signals.farRoom });
+      far.circuit = yield* farChannel.channel.openCircuit({ inbound: signals.egress });
       far.state = "open";
       yield* group.start(egress.wire({ commands: link.reader }));
       yield* group.start(ingress.wire({ commands: link.writer }));

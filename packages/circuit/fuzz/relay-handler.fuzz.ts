@@ -130,7 +130,8 @@ const fuzzHandler = (random: Random): void => {
         addressAllowed: () => !random.oneIn(5),
       },
       previous: random.oneIn(2) ? { rsaId: Buffer.alloc(20, 1), ed25519Id: Buffer.alloc(32, 1) } : undefined,
-      farSignals: { inbound: egress, room: Signal.make(), onEnd: () => {} },
+      farSignals: { inbound: egress, onEnd: () => {} },
+      fork: Effect.runFork,
     });
     const reader = relayCellV0.makeReader();
     for (let step = 0; step < 30; step++) {

@@ -53,21 +53,20 @@ export interface EgressOptions {
  * The egress reactor: seals what starts here, encrypts what goes to the near channel, one call of the cipher per train, and
  * owns the congestion windows. Client and relay share it.
  */
-export const makeEgress = (options: EgressOptions) =>
-  Reactor.make({
-    name: "egress",
-    reads: { commands: Reactor.port<EgressCommand>() },
-    writes: {},
-    run: ({ commands }) => runEgress(options, commands),
-  });
+export const makeEgress = Reactor.turns({
+  name: "egress",
+  reads: { commands: Reactor.port<EgressCommand>() },
+  writes: {},
+  signal: (options: EgressOptions) => options.signal,
+  turn: (options, { commands }) => egressTurn(options, commands),
+});
 
-const runEgress = (options: EgressOptions, commands: LinkReader<EgressCommand>): Effect.Effect<never, EgressError> => {
-  const { signal, paths, far } = options;
+const egressTurn = (options: EgressOptions, commands: LinkReader<EgressCommand>): Effect.Effect<void, EgressError> => {
+  const { paths, far } = options;
   const sealer = new Sealer(options);
   return Effect.gen(function* () {
-    yield* commands.wakes(signal);
-    for (;;) {
-      let idle = true;
+    for (let idle = false; !idle; ) {
+      idle = true;
       for (;;) {
         const taken = commands.takeUnsafe();
         if (taken === undefined) break;
@@ -89,7 +88,6 @@ const runEgress = (options: EgressOptions, commands: LinkReader<EgressCommand>):
         if (wait !== undefined) yield* wait;
         idle = false;
       }
-      if (idle) yield* signal.wait;
     }
   });
 };

@@ -38,14 +38,36 @@ export interface HopFlow {
   readonly budget: SendBudget;
 }
 
+/** Each part is made when it is first asked for: a circuit that carries no DATA for us needs none. */
+class LazyHopFlow implements HopFlow {
+  readonly agreed: AgreedParams;
+  #sending: CongestionControl | undefined;
+  #receiving: ReceiveAccount | undefined;
+  #budget: SendBudget | undefined;
+
+  constructor(agreed: AgreedParams) {
+    this.agreed = agreed;
+  }
+
+  get sending(): CongestionControl {
+    this.#sending ??= congestionControl(this.agreed);
+    return this.#sending;
+  }
+
+  get view(): CongestionView {
+    return this.sending.view;
+  }
+
+  get receiving(): ReceiveAccount {
+    this.#receiving ??= receiveAccount(this.agreed);
+    return this.#receiving;
+  }
+
+  get budget(): SendBudget {
+    this.#budget ??= new SendBudget(this.view);
+    return this.#budget;
+  }
+}
+
 /** The flow control of a hop as it was agreed in its handshake. */
-export const makeHopFlow = (agreed: AgreedParams): HopFlow => {
-  const sending = congestionControl(agreed);
-  return {
-    agreed,
-    sending,
-    view: sending.view,
-    receiving: receiveAccount(agreed),
-    budget: new SendBudget(sending.view),
-  };
-};
+export const makeHopFlow = (agreed: AgreedParams): HopFlow => new LazyHopFlow(agreed);

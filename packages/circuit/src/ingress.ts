@@ -9,7 +9,7 @@ import {
 import type { ChannelCircuit, Train } from "@allium/channel";
 import type { InboundCrypto } from "@allium/crypto";
 import { type LinkWriter, Reactor, type ReactorError, type Signal } from "@allium/kernel";
-import { Effect, type Scope } from "effect";
+import { Effect } from "effect";
 import { type CircuitError, CircuitProtocolError, errorOfEnd, toProtocolError } from "./errors.ts";
 import type { HopFlow } from "./hop.ts";
 import type { EgressCommand } from "./messages.ts";
@@ -26,28 +26,24 @@ export interface IngressHandler {
   /** Whether messages with a stream ID that they cannot have are dropped, instead of being a violation. */
   readonly dropsWrongStreamIds: boolean;
   /** RELAY_EARLY cells came in. @throws CircuitProtocolError if they may not */
-  readonly onEarly: (count: number) => void;
+  onEarly(count: number): void;
   /**
    * A run of plain cells that no hop known here has recognised. Called on the hot path: it returns an effect only if there is
    * something to wait for, or to fail with.
    */
-  readonly onUnrecognized: (
+  onUnrecognized(
     plain: Buffer,
     from: number,
     to: number,
     command: number,
-  ) => Effect.Effect<void, IngressError> | undefined;
+  ): Effect.Effect<void, IngressError> | undefined;
   /** A message of the circuit itself, other than SENDME, with the command of the cell that carried it. */
-  readonly onMessage: (
-    hop: number,
-    view: RelayMessageView,
-    command: number,
-  ) => Effect.Effect<void, IngressError, Scope.Scope>;
+  onMessage(hop: number, view: RelayMessageView, command: number): Effect.Effect<void, IngressError>;
   /**
    * A stream message came for a hop without a stream path. May install one; if it does not, the message is dropped.
    * @throws CircuitProtocolError
    */
-  readonly onFirstStreamMessage: (hop: number, command: number) => Effect.Effect<void, IngressError, Scope.Scope>;
+  onFirstStreamMessage(hop: number, command: number): Effect.Effect<void, IngressError>;
 }
 
 /** What ingress owns, and what it is given. */
@@ -78,44 +74,39 @@ export interface IngressOptions {
  * The ingress reactor: takes trains from the near channel, decrypts each in one call per layer, and hands runs of cells on.
  * Client and relay share it.
  */
-export const makeIngress = (options: IngressOptions) =>
-  Reactor.make({
-    name: "ingress",
-    reads: {},
-    writes: { commands: Reactor.port<EgressCommand>() },
-    run: ({ commands }) => runIngress(options, commands),
-  });
+export const makeIngress = Reactor.turns({
+  name: "ingress",
+  reads: {},
+  writes: { commands: Reactor.port<EgressCommand>() },
+  signal: (options: IngressOptions) => options.signal,
+  turn: (options, { commands }) => ingressTurn(options, commands),
+});
 
-const runIngress = (
+const ingressTurn = (
   options: IngressOptions,
   commands: LinkWriter<EgressCommand>,
-): Effect.Effect<never, IngressError, Scope.Scope> => {
-  const { near, signal } = options;
-  const { inbox } = near;
+): Effect.Effect<void, IngressError> => {
+  const { inbox } = options.near;
   const sorter = new Sorter(options, commands);
   let sorted = 0;
   return Effect.gen(function* () {
-    for (;;) {
-      const train = inbox.take();
-      if (train !== undefined) {
-        let wait = sorter.begin(train);
-        // A circuit whose cells make nobody wait must not keep the process to itself.
-        if (wait === undefined && ++sorted % TURN_TRAINS === 0) wait = Effect.yieldNow;
-        while (wait !== undefined) {
-          yield* wait;
-          wait = sorter.step();
-        }
-        continue;
+    for (let train = inbox.take(); train !== undefined; train = inbox.take()) {
+      let wait = sorter.begin(train);
+      // A circuit whose cells make nobody wait must not keep the process to itself.
+      if (wait === undefined && ++sorted % TURN_TRAINS === 0) wait = Effect.yieldNow;
+      while (wait !== undefined) {
+        yield* wait;
+        wait = sorter.step();
       }
-      const end = inbox.ended();
-      if (end !== undefined) return yield* errorOfEnd("near", end);
-      yield* signal.wait;
     }
+    sorter.rest();
+    const end = inbox.ended();
+    if (end !== undefined) return yield* errorOfEnd("near", end);
   });
 };
 
 /** What has to happen before sorting goes on; `undefined` if it can at once, which costs no step of a fiber. */
-type Wait = Effect.Effect<void, IngressError, Scope.Scope> | undefined;
+type Wait = Effect.Effect<void, IngressError> | undefined;
 
 /**
  * Sorts the cells of trains into runs that go the same way. A state machine: `begin` and `step` go as far as they can without
@@ -125,8 +116,6 @@ class Sorter {
   private readonly options: IngressOptions;
   private readonly commands: LinkWriter<EgressCommand>;
   private readonly readers: Array<RelayCellReader> = [];
-  /** Looks at cells once more, while the reader of their hop stands at a later one. */
-  private readonly second = relayCellV0.makeReader();
   private plain: Buffer = NO_BYTES;
   private command = 0;
   private count = 0;
@@ -188,6 +177,12 @@ class Sorter {
       if (wait !== undefined) return wait;
     }
     return this.flush(this.count);
+  }
+
+  /** Lets go of the last train: a circuit that is idle holds no slab. */
+  rest(): void {
+    this.plain = NO_BYTES;
+    for (const reader of this.readers) reader?.reset(NO_BYTES, 0);
   }
 
   private reader(hop: number): RelayCellReader {
@@ -264,7 +259,8 @@ class Sorter {
   private openPath(plain: Buffer, from: number, to: number, hop: number) {
     return Effect.gen({ self: this }, function* () {
       for (let index = from; index < to; index++) {
-        const { second } = this;
+        // The reader of the hop stands at a later cell.
+        const second = relayCellV0.makeReader();
         second.reset(plain, index);
         if (!second.next()) continue;
         yield* this.options.handler.onFirstStreamMessage(hop, second.command);

@@ -100,7 +100,6 @@ describe("extending", () => {
         onCreate: (request) => {
           const near = request.accept({
             inbound: { notify: () => {}, wait: Effect.never, isSet: false },
-            room: { notify: () => {}, wait: Effect.never, isSet: false },
             onEnd: () => {
               const end = near.inbox.ended();
               if (end?._tag === "Destroyed") destroyed.push(end.reason);
@@ -127,7 +126,6 @@ describe("extending", () => {
         onCreate: (request) => {
           const near = request.accept({
             inbound: { notify: () => {}, wait: Effect.never, isSet: false },
-            room: { notify: () => {}, wait: Effect.never, isSet: false },
           });
           near.outbox.push({ command: ChannelCommand.RELAY, count: 1, slab: Buffer.alloc(509) });
           return true;

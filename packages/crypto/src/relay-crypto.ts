@@ -57,15 +57,47 @@ export const firstPayloads = (slab: Buffer, count: number): Buffer => {
   return slab.length === length ? slab : slab.subarray(0, length);
 };
 
+/**
+ * One direction of a relay's layer. The platform's objects are made with the first cell: a circuit that ends here and is idle, as
+ * most are, has none.
+ */
+class Direction {
+  #keys: RelayKeys | undefined;
+  readonly #forward: boolean;
+  #cipher: TrainCipher | undefined;
+  #digest: RunningDigest | undefined;
+
+  constructor(keys: RelayKeys, forward: boolean) {
+    this.#keys = keys;
+    this.#forward = forward;
+  }
+
+  get cipher(): TrainCipher {
+    if (this.#cipher === undefined) this.#make();
+    return this.#cipher as TrainCipher;
+  }
+
+  get digest(): RunningDigest {
+    if (this.#digest === undefined) this.#make();
+    return this.#digest as RunningDigest;
+  }
+
+  #make(): void {
+    const keys = this.#keys as RelayKeys;
+    this.#cipher = trainCipher(keys.suite, this.#forward ? keys.forwardKey : keys.backwardKey);
+    this.#digest = new RunningDigest(keys.suite, this.#forward ? keys.forwardDigest : keys.backwardDigest);
+    // Nobody needs them any more.
+    this.#keys = undefined;
+  }
+}
+
 /** A relay's inbound crypto: one layer. See {@link relayCrypto}. */
 export class RelayInbound implements InboundCrypto {
-  readonly #cipher: TrainCipher;
-  readonly #digest: RunningDigest;
+  readonly #layer: Direction;
   #last = false;
 
   constructor(keys: RelayKeys) {
-    this.#cipher = trainCipher(keys.suite, keys.forwardKey);
-    this.#digest = new RunningDigest(keys.suite, keys.forwardDigest);
+    this.#layer = new Direction(keys, true);
   }
 
   /**
@@ -77,38 +109,36 @@ export class RelayInbound implements InboundCrypto {
   }
 
   decrypt(slab: Buffer, count: number): Buffer {
-    return this.#cipher.update(firstPayloads(slab, count));
+    return this.#layer.cipher.update(firstPayloads(slab, count));
   }
 
   origin(plain: Buffer, index: number): number {
     const at = index * relayPayloadLength;
-    return looksRecognized(plain, at) && this.#digest.open(plain, at, !this.#last) ? 0 : -1;
+    return looksRecognized(plain, at) && this.#layer.digest.open(plain, at, !this.#last) ? 0 : -1;
   }
 
   tag(): Buffer {
-    return sendmeTag(this.#digest.latest);
+    return sendmeTag(this.#layer.digest.latest);
   }
 }
 
 class RelayOutbound implements OutboundCrypto {
-  readonly #cipher: TrainCipher;
-  readonly #digest: RunningDigest;
+  readonly #layer: Direction;
 
   constructor(keys: RelayKeys) {
-    this.#cipher = trainCipher(keys.suite, keys.backwardKey);
-    this.#digest = new RunningDigest(keys.suite, keys.backwardDigest);
+    this.#layer = new Direction(keys, false);
   }
 
   originate(slab: Buffer, index: number, _hop: number): void {
-    this.#digest.seal(slab, index * relayPayloadLength);
+    this.#layer.digest.seal(slab, index * relayPayloadLength);
   }
 
   tag(): Buffer {
-    return sendmeTag(this.#digest.latest);
+    return sendmeTag(this.#layer.digest.latest);
   }
 
   encrypt(slab: Buffer, count: number, _hop: number): Buffer {
-    return this.#cipher.update(firstPayloads(slab, count));
+    return this.#layer.cipher.update(firstPayloads(slab, count));
   }
 }
 

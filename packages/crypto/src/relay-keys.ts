@@ -58,23 +58,44 @@ export interface RelayKeys {
 export const keyMaterialLength = (suite: RelaySuite): number =>
   2 * suite.digestLength + 2 * suite.keyLength + bindingKeyLength;
 
+/** Keys as views on the material, each made when it is asked for: most are needed once, or never. */
+class SplitKeys implements RelayKeys {
+  readonly suite: RelaySuite;
+  readonly #material: Buffer;
+
+  constructor(material: Buffer, suite: RelaySuite) {
+    this.#material = material;
+    this.suite = suite;
+  }
+
+  get forwardDigest(): Buffer {
+    return this.#material.subarray(0, this.suite.digestLength);
+  }
+
+  get backwardDigest(): Buffer {
+    return this.#material.subarray(this.suite.digestLength, 2 * this.suite.digestLength);
+  }
+
+  get forwardKey(): Buffer {
+    const at = 2 * this.suite.digestLength;
+    return this.#material.subarray(at, at + this.suite.keyLength);
+  }
+
+  get backwardKey(): Buffer {
+    const at = 2 * this.suite.digestLength + this.suite.keyLength;
+    return this.#material.subarray(at, at + this.suite.keyLength);
+  }
+
+  get binding(): Buffer {
+    const at = 2 * (this.suite.digestLength + this.suite.keyLength);
+    return this.#material.subarray(at, at + bindingKeyLength);
+  }
+}
+
 /**
  * Splits what a handshake gave into keys: Df | Db | Kf | Kb | KH (tor-spec 5.2.2).
  *
  * @param material at least {@link keyMaterialLength} bytes
  */
-export const splitKeyMaterial = (material: Buffer, suite: RelaySuite = tor1): RelayKeys => {
-  let at = 0;
-  const take = (length: number): Buffer => {
-    at += length;
-    return material.subarray(at - length, at);
-  };
-  return {
-    suite,
-    forwardDigest: take(suite.digestLength),
-    backwardDigest: take(suite.digestLength),
-    forwardKey: take(suite.keyLength),
-    backwardKey: take(suite.keyLength),
-    binding: take(bindingKeyLength),
-  };
-};
+export const splitKeyMaterial = (material: Buffer, suite: RelaySuite = tor1): RelayKeys =>
+  new SplitKeys(material, suite);

@@ -176,7 +176,8 @@ describe("a cell that only looks as if it were for the hop that sees it", () => 
   it("goes on to the next relay, and leaves the digest of the nearer one in order", () => {
     const random = new Random(3);
     const near = keysOf(random, tor1);
-    const far = { ...keysOf(random, tor1), forwardKey: looksRecognised };
+    const far = keysOf(random, tor1);
+    far.forwardKey.set(looksRecognised);
     const client = new ClientCrypto();
     client.addHop(near);
     client.addHop(far);
@@ -195,7 +196,8 @@ describe("a cell that only looks as if it were for the hop that sees it", () => 
   it("is peeled further by the client, and leaves the digest of the nearer hop in order", () => {
     const random = new Random(4);
     const near = keysOf(random, tor1);
-    const far = { ...keysOf(random, tor1), backwardKey: looksRecognised };
+    const far = keysOf(random, tor1);
+    far.backwardKey.set(looksRecognised);
     const client = new ClientCrypto();
     client.addHop(near);
     client.addHop(far);
@@ -211,7 +213,8 @@ describe("a cell that only looks as if it were for the hop that sees it", () => 
 
   it("is nobody's when no hop is behind", () => {
     const random = new Random(5);
-    const keys = { ...keysOf(random, tor1), backwardKey: looksRecognised };
+    const keys = keysOf(random, tor1);
+    keys.backwardKey.set(looksRecognised);
     const client = new ClientCrypto();
     client.addHop(keys);
     const plain = client.inbound.decrypt(Buffer.alloc(relayPayloadLength), 1);

@@ -52,6 +52,8 @@ export interface LinkReader<out A, out E = never> extends LinkEnd {
    * One signal at a time: the last call counts.
    */
   readonly wakes: (signal: Signal) => Effect.Effect<void>;
+  /** As `wakes`, without an effect. */
+  readonly wakesUnsafe: (signal: Signal) => void;
   /** Takes no more: what the link holds is dropped, writers meet `LinkClosed`, and this end meets `LinkEnded`. */
   readonly close: Effect.Effect<void>;
 }
@@ -66,8 +68,9 @@ type Resume<A, E> = (effect: Effect.Effect<A, E | LinkEnded>) => void;
  */
 export abstract class Inlet<in out A, in out E> implements Wakeable {
   readonly name: string;
-  readonly take: Effect.Effect<A, E | LinkEnded>;
   readonly #clock: Clock.Clock;
+  /** Made with the first `take`: a link that is only polled needs none. */
+  #take: Effect.Effect<A, E | LinkEnded> | undefined;
   #reader: Resume<A, E> | undefined;
   #queue: RunQueue | undefined;
   #signal: Signal | undefined;
@@ -78,8 +81,14 @@ export abstract class Inlet<in out A, in out E> implements Wakeable {
   constructor(name: string, clock: Clock.Clock) {
     this.name = name;
     this.#clock = clock;
-    const park = Effect.callback<A, E | LinkEnded>(parkOn(this));
-    this.take = Effect.suspend(() => this.takeUnsafe() ?? park);
+  }
+
+  get take(): Effect.Effect<A, E | LinkEnded> {
+    if (this.#take === undefined) {
+      const park = Effect.callback<A, E | LinkEnded>(parkOn(this));
+      this.#take = Effect.suspend(() => this.takeUnsafe() ?? park);
+    }
+    return this.#take;
   }
 
   abstract takeUnsafe(): Exit.Exit<A, E | LinkEnded> | undefined;
@@ -92,10 +101,12 @@ export abstract class Inlet<in out A, in out E> implements Wakeable {
   }
 
   wakes(signal: Signal): Effect.Effect<void> {
-    return Effect.sync(() => {
-      this.#signal = signal;
-      if (this.hasNext) signal.notify();
-    });
+    return Effect.sync(() => this.wakesUnsafe(signal));
+  }
+
+  wakesUnsafe(signal: Signal): void {
+    this.#signal = signal;
+    if (this.hasNext) signal.notify();
   }
 
   /** To be called when there is something to take that was not there before. */

@@ -81,6 +81,9 @@ export class LinkImpl<in out A, in out E>
   #items = 0;
   #writerBlocks = 0;
   #writerBlockedNanos = 0;
+  /** Made when they are first asked for: they may be handed over by themselves. */
+  #offer: LinkWriter<A, E>["offer"] | undefined;
+  #fail: LinkWriter<A, E>["fail"] | undefined;
 
   get writer(): LinkWriter<A, E> {
     return this;
@@ -98,8 +101,10 @@ export class LinkImpl<in out A, in out E>
     return this.#slot !== EMPTY || this.#last !== undefined;
   }
 
-  readonly offer = (item: A): Effect.Effect<void, LinkClosed> =>
-    Effect.suspend(() => (this.offerUnsafe(item) ? Exit.void : this.#parkOffer(item)));
+  get offer(): (item: A) => Effect.Effect<void, LinkClosed> {
+    this.#offer ??= (item) => Effect.suspend(() => (this.offerUnsafe(item) ? Exit.void : this.#parkOffer(item)));
+    return this.#offer;
+  }
 
   offerUnsafe(item: A): boolean {
     if (this.#slot !== EMPTY || this.#closedBy !== undefined) return false;
@@ -130,7 +135,10 @@ export class LinkImpl<in out A, in out E>
     return Effect.sync(() => this.closeUnsafe("end"));
   }
 
-  readonly fail = (error: E): Effect.Effect<void> => Effect.sync(() => this.closeUnsafe("fail", Exit.fail(error)));
+  get fail(): (error: E) => Effect.Effect<void> {
+    this.#fail ??= (error) => Effect.sync(() => this.closeUnsafe("fail", Exit.fail(error)));
+    return this.#fail;
+  }
 
   get close(): Effect.Effect<void> {
     return Effect.sync(() => this.closeUnsafe("reader"));

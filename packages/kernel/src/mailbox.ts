@@ -148,6 +148,7 @@ class MailboxImpl<in out C extends Command, P extends MailboxPolicies<C>>
     take: this.take,
     takeUnsafe: () => this.takeUnsafe(),
     wakes: (signal) => this.wakes(signal),
+    wakesUnsafe: (signal) => this.wakesUnsafe(signal),
     close: Effect.sync(() => this.closeUnsafe()),
     counters: () => this.linkCounters(),
   };

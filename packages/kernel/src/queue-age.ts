@@ -4,8 +4,9 @@
  * neighbours become one, and what the later of them stood for counts as older than it is.
  */
 export class QueueAge {
-  private readonly froms: Array<number> = [];
-  private readonly places: Array<number> = [];
+  /** Empty arrays are shared, and filled ones let go: most queues are empty most of the time. */
+  private froms: Array<number> = NONE;
+  private places: Array<number> = NONE;
   private known = 0;
 
   /**
@@ -15,8 +16,13 @@ export class QueueAge {
   note(left: number, came: number, place: number): void {
     this.forget(left);
     if (came > this.known) {
-      this.froms.push(this.known);
-      this.places.push(place);
+      if (this.froms === NONE) {
+        this.froms = [this.known];
+        this.places = [place];
+      } else {
+        this.froms.push(this.known);
+        this.places.push(place);
+      }
       this.known = came;
       if (this.froms.length > MAX_MARKS) this.merge();
     }
@@ -54,10 +60,17 @@ export class QueueAge {
   }
 
   private drop(at: number, count: number): void {
+    if (count === this.froms.length) {
+      this.froms = NONE;
+      this.places = NONE;
+      return;
+    }
     this.froms.splice(at, count);
     this.places.splice(at, count);
   }
 }
+
+const NONE: Array<number> = [];
 
 /** Marks that a queue keeps. */
 const MAX_MARKS = 16;

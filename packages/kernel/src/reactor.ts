@@ -1,6 +1,7 @@
 import { Effect, type Scope } from "effect";
 import type { LinkReader } from "./inlet.ts";
 import type { LinkWriter } from "./link.ts";
+import type { Signal } from "./signal.ts";
 
 /** What crosses one port of a reactor: items of type `A`, and, on a port that is read, an end with an error of type `E`. */
 export interface Port<out A, out E = never> {
@@ -34,7 +35,10 @@ export interface WiredReactor<out E = never, out R = never> {
   readonly writes: ReadonlyArray<string>;
   /** The ends of links by port. For the topology. */
   readonly wiring: Readonly<Record<string, LinkReader<unknown, unknown> | LinkWriter<never, never>>>;
+  /** Its whole life. Of a reactor in turns: makes its state, and answers with the effect that each of its turns runs. */
   readonly run: Effect.Effect<unknown, E, R>;
+  /** What begins a turn, if it is a reactor in turns. */
+  readonly turns?: Signal;
 }
 
 /**
@@ -59,6 +63,59 @@ export interface ReactorOptions<Reads extends Ports, Writes extends Ports, E, R>
    * ends with it. A `Scope` that it requires is the group's: what it acquires is released when the group is torn down.
    */
   readonly run: (ports: Wiring<Reads, Writes>) => Effect.Effect<unknown, E, R>;
+}
+
+/** How a reactor in turns is declared; `Of` is what each instance is given. */
+export interface TurnsOptions<Of, Reads extends Ports, Writes extends Ports, E> {
+  /** Unique within its group; it is the name in logs, in `GroupEnd` and in the topology. */
+  readonly name: string;
+  readonly reads: Reads;
+  readonly writes: Writes;
+  /** What begins a turn: all links that the reactor reads notify it, and so does whoever else has something for the reactor. */
+  readonly signal: (of: Of) => Signal;
+  /**
+   * Makes the reactor's state, when it first has something to do, and answers with what a turn does: take from everywhere it reads
+   * until nothing is left, and return. It may wait, for room say: then the turn lasts, and what comes meanwhile begins the
+   * next. A turn that fails, dies or is interrupted ends the reactor, and its group.
+   */
+  readonly turn: (of: Of, ports: Wiring<Reads, Writes>) => Effect.Effect<void, E>;
+}
+
+/** A wired reactor in turns: an object of few words, since each circuit has two. */
+class WiredTurns<Of, Reads extends Ports, Writes extends Ports, E> implements WiredReactor<E> {
+  readonly wiring: WiredReactor<E>["wiring"];
+  readonly turns: Signal;
+  readonly #of: Of;
+  readonly #declared: DeclaredTurns<Of, Reads, Writes, E>;
+
+  constructor(declared: DeclaredTurns<Of, Reads, Writes, E>, of: Of, wiring: Wiring<Reads, Writes>) {
+    this.#declared = declared;
+    this.#of = of;
+    this.wiring = wiring as never;
+    this.turns = declared.options.signal(of);
+  }
+
+  get name(): string {
+    return this.#declared.options.name;
+  }
+
+  get reads(): ReadonlyArray<string> {
+    return this.#declared.reads;
+  }
+
+  get writes(): ReadonlyArray<string> {
+    return this.#declared.writes;
+  }
+
+  get run(): Effect.Effect<unknown, E> {
+    return this.#declared.options.turn(this.#of, this.wiring as never);
+  }
+}
+
+interface DeclaredTurns<Of, Reads extends Ports, Writes extends Ports, E> {
+  readonly options: TurnsOptions<Of, Reads, Writes, E>;
+  readonly reads: ReadonlyArray<string>;
+  readonly writes: ReadonlyArray<string>;
 }
 
 const ANY_PORT = {};
@@ -98,5 +155,33 @@ export const Reactor = {
         run: Effect.suspend(() => options.run(wiring)) as Effect.Effect<unknown, E, Exclude<R, Scope.Scope>>,
       }),
     };
+  },
+
+  /**
+   * Declares a reactor in turns: it has a fiber only while it has something to do, so thousands that are idle cost little, and a
+   * turn that need not wait costs less than waking a fiber. Its state lives in what `turn` closes over.
+   *
+   * @returns makes the reactor of one instance
+   *
+   * @example
+   * const counter = Reactor.turns({
+   *   name: "counter",
+   *   reads: { numbers: Reactor.port<number>() },
+   *   writes: {},
+   *   signal: (signal: Signal) => signal,
+   *   turn: (_, { numbers }) => {
+   *     let sum = 0;
+   *     return Effect.gen(function* () {
+   *       for (let taken = numbers.takeUnsafe(); taken !== undefined; taken = numbers.takeUnsafe()) sum += yield* taken;
+   *     });
+   *   },
+   * });
+   * const wired = counter(Signal.make()).wire({ numbers: a.reader });
+   */
+  turns: <Of, const Reads extends Ports, const Writes extends Ports, E>(
+    options: TurnsOptions<Of, Reads, Writes, E>,
+  ): ((of: Of) => Reactor<Reads, Writes, E>) => {
+    const declared = { options, reads: Object.keys(options.reads), writes: Object.keys(options.writes) };
+    return (of) => ({ name: options.name, wire: (wiring) => new WiredTurns(declared, of, wiring) });
   },
 };

@@ -20,10 +20,10 @@ import { type RunQueue, runQueueOf, type Wakeable } from "./run-queue.ts";
  */
 export interface Signal {
   /**
-   * Wakes the reactor, or keeps the wake for its next `wait`. Synchronous, cheap, safe in any callback, also handed over
-   * by itself (`socket.on("readable", signal.notify)`); never fails.
+   * Wakes the reactor, or keeps the wake for its next `wait`. Synchronous, cheap, safe in any callback; never fails. To be called
+   * on the signal: it may not be handed over by itself.
    */
-  readonly notify: () => void;
+  notify(): void;
   /**
    * Returns at once if there was a `notify` since the last `wait`, else suspends until the next one. Consumes it. One fiber
    * at a time: a second waiter is a defect. Interrupting a `wait` consumes nothing.
@@ -35,33 +35,45 @@ export interface Signal {
 
 type Resume = (effect: Effect.Effect<void>) => void;
 
+/** An idle signal is a small object without closures: there are tens of thousands of them. */
 class SignalImpl implements Signal, Wakeable {
   isSet = false;
-  #waiter: Resume | undefined;
+  /** A fiber that waits, or the reactor whose turns this begins. */
+  #waiter: Resume | Wakeable | undefined;
   #queue: RunQueue | undefined;
-  readonly wait: Effect.Effect<void>;
+  /** Made with the first `wait`. */
+  #wait: Effect.Effect<void> | undefined;
 
-  constructor() {
-    const park = Effect.callback<void>(parkOn(this));
-    this.wait = Effect.suspend(() => {
-      if (!this.isSet) return park;
-      this.isSet = false;
-      return Exit.void;
-    });
+  get wait(): Effect.Effect<void> {
+    if (this.#wait === undefined) {
+      const park = Effect.callback<void>(parkOn(this));
+      this.#wait = Effect.suspend(() => {
+        if (!this.isSet) return park;
+        this.isSet = false;
+        return Exit.void;
+      });
+    }
+    return this.#wait;
   }
 
-  /** A field and no method, so that it can be handed over as a callback by itself. */
-  readonly notify = (): void => {
+  notify(): void {
     if (this.isSet) return;
     this.isSet = true;
     if (this.#waiter !== undefined) this.#queue?.push(this);
-  };
+  }
+
+  turns(scheduler: Scheduler.Scheduler, turn: Wakeable | undefined): void {
+    this.#queue = runQueueOf(scheduler);
+    this.#waiter = turn;
+    if (this.isSet && turn !== undefined) this.#queue.push(this);
+  }
 
   runWake(): void {
     const waiter = this.#waiter;
     // The waiter was interrupted between the notify and its turn: the wake is kept for the next one.
     if (waiter === undefined || !this.isSet) return;
     this.isSet = false;
+    if (typeof waiter === "object") return waiter.runWake();
     this.#waiter = undefined;
     waiter(Exit.void);
   }
@@ -91,3 +103,11 @@ export const Signal = {
   /** A signal that nobody has notified yet. It holds no resource, so it needs no scope. */
   make: (): Signal => new SignalImpl(),
 };
+
+/**
+ * From now on `turn` is called after each `notify`, in the run queue of `scheduler`, in place of a fiber that waits; soon, if one
+ * stands unconsumed. Consumes it. For reactors in turns: nobody may `wait` on the signal beside it. A second call replaces the first,
+ * `undefined` ends it.
+ */
+export const callOnNotify = (signal: Signal, scheduler: Scheduler.Scheduler, turn: Wakeable | undefined): void =>
+  (signal as SignalImpl).turns(scheduler, turn);

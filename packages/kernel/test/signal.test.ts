@@ -90,15 +90,6 @@ describe("Signal", () => {
     );
   }
 
-  it.effect("can be handed over as a callback", () =>
-    Effect.gen(function* () {
-      const signal = Signal.make();
-      const { notify } = signal;
-      notify();
-      yield* signal.wait;
-    }),
-  );
-
   it.effect("does not let two fibers wait at once", () =>
     Effect.gen(function* () {
       const signal = Signal.make();

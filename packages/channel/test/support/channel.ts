@@ -173,7 +173,6 @@ const fixedDraws = (below: (limit: number) => number): Layer.Layer<Entropy> =>
 export const makeSignals = (): CircuitSignals & { ends: number } => {
   const signals = {
     inbound: Signal.make(),
-    room: Signal.make(),
     ends: 0,
     onEnd: () => {
       signals.ends++;

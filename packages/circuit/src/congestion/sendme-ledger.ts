@@ -8,6 +8,9 @@ const tagLengthMax = 20;
 /** The newest version of SENDME that is spoken here (tor-spec 7.3.1). */
 const newestVersion = 1;
 
+const NO_TAGS = Buffer.alloc(0);
+const NO_TIMES = new Float64Array(0);
+
 /** Places for expected SENDMEs to begin with: as many as the initial window of Vegas has. */
 const firstCapacity = 4;
 
@@ -20,9 +23,9 @@ const firstCapacity = 4;
 export class SendmeLedger {
   readonly #sendmeInc: number;
   readonly #acceptMinVersion: number;
-  #tags: Buffer = Buffer.alloc(0);
-  #tagLengths: Uint8Array = new Uint8Array(0);
-  #sentAt: Float64Array = new Float64Array(0);
+  #tags: Buffer = NO_TAGS;
+  #tagLengths: Uint8Array = NO_TAGS;
+  #sentAt: Float64Array = NO_TIMES;
   #first = 0;
   #expected = 0;
   #inflight = 0;

@@ -1,7 +1,7 @@
 import { DestroyReason, HandshakeType } from "@allium/cell";
 import type { CreateRequest } from "@allium/channel";
-import type { MemoryQuota } from "@allium/kernel";
-import { Cause, type Clock, Effect } from "effect";
+import { type MemoryQuota, Signal } from "@allium/kernel";
+import { Cause, type Clock, Effect, type Fiber } from "effect";
 import { AskedCircuit } from "./asked-circuit.ts";
 import { type Answered, type CreateOptions, UnknownHandshake } from "./handshake.ts";
 import { HandshakeQueue, type HandshakeQueueLimits, type HandshakeTicket } from "./handshake-queue.ts";
@@ -53,10 +53,10 @@ export interface CircuitAcceptorOptions {
   /** Whether a CREATE is looked at. It must not block. */
   readonly admit: (request: CreateRequest) => boolean;
   readonly createOptions: () => CreateOptions;
-  /** Makes a circuit of what was asked for, and becomes its owner. */
-  readonly launch: (asked: AskedCircuit, answered: Answered) => Effect.Effect<void>;
-  /** Runs an effect, until the relay's circuits end. */
-  readonly fork: (effect: Effect.Effect<void>) => void;
+  /** Makes a circuit of what was asked for, and becomes its owner. It must not block. */
+  readonly launch: (asked: AskedCircuit, answered: Answered) => void;
+  /** Runs an effect in a fiber. */
+  readonly fork: (effect: Effect.Effect<void>) => Fiber.Fiber<void>;
   readonly onRefused: (refusal: CircuitRefusal) => void;
 }
 
@@ -71,18 +71,42 @@ export class CircuitAcceptor {
     refused: { notAdmitted: 0, queueFull: 0, queueLate: 0, handshake: 0, unknownHandshake: 0, early: 0, bug: 0 },
   };
   private readonly options: CircuitAcceptorOptions;
-  private readonly queue: HandshakeQueue<object, AskedCircuit>;
-  /** Who waits for an answer; with a ticket while in the queue. */
-  private readonly waiting = new Map<AskedCircuit, HandshakeTicket<AskedCircuit> | undefined>();
+  private readonly queue: HandshakeQueue<object, Asked>;
+  /** Who waits for an answer. */
+  private readonly waiting = new Map<AskedCircuit, Waiting>();
   private underWay = 0;
+  /** When those were begun that are done and have not been counted yet. */
+  private done: Array<number> = [];
+  private readonly isDone = Signal.make();
+  /** Handshakes that take longer than a turn. */
+  private readonly fibers = new Set<Fiber.Fiber<void>>();
 
   constructor(options: CircuitAcceptorOptions) {
     this.options = options;
-    this.queue = new HandshakeQueue({ ...options.queue, concurrency: options.service.concurrency }, (asked, why) => {
-      this.counters.dropped[kindOf(asked.request)]++;
-      this.refuse(asked, why === "full" ? "queueFull" : "queueLate");
-    });
+    this.queue = new HandshakeQueue(
+      { ...options.queue, concurrency: options.service.concurrency },
+      ({ asked, message }, why) => {
+        this.counters.dropped[kindOf(message)]++;
+        this.refuse(asked, why === "full" ? "queueFull" : "queueLate");
+      },
+    );
   }
+
+  /** Sees to the queue, for as long as the relay has circuits. What is under way ends with it. */
+  readonly run: Effect.Effect<never> = Effect.gen({ self: this }, function* () {
+    for (;;) {
+      yield* this.isDone.wait;
+      // The next ones have their turn after everybody else: handshakes must not hold up cells.
+      yield* Effect.yieldNow;
+      this.pump();
+    }
+  }).pipe(
+    Effect.ensuring(
+      Effect.sync(() => {
+        for (const fiber of this.fibers) fiber.interruptUnsafe();
+      }),
+    ),
+  );
 
   /** CREATEs that wait for somebody to answer them. */
   get queued(): number {
@@ -99,10 +123,11 @@ export class CircuitAcceptor {
     const asked = new AskedCircuit(request, options.quota, this.withdraw);
     // The channel had closed meanwhile.
     if (asked.gone) return;
-    waiting.set(asked, undefined);
-    if (kindOf(request) === "fast") return options.fork(this.answer(asked));
-    if (queue.size === 0 && this.underWay < options.service.concurrency) return this.start(asked);
-    const ticket = queue.add(request.channel, asked, this.now());
+    const { message } = request;
+    waiting.set(asked, UNDER_WAY);
+    if (kindOf(message) === "fast") return this.fork(asked, message);
+    if (queue.size === 0 && this.underWay < options.service.concurrency) return this.start({ asked, message });
+    const ticket = queue.add(request.channel, { asked, message }, this.now());
     // Unless it is the one that was dropped at once.
     if (waiting.has(asked)) waiting.set(asked, ticket);
   }
@@ -119,41 +144,54 @@ export class CircuitAcceptor {
   private readonly withdraw = (asked: AskedCircuit): void => {
     const ticket = this.waiting.get(asked);
     this.waiting.delete(asked);
-    if (ticket !== undefined) this.queue.remove(ticket);
+    if (ticket !== undefined && ticket !== UNDER_WAY) this.queue.remove(ticket);
   };
 
-  /** Has as many answered as may be worked on at once. */
+  /** Counts what is done, and has as many answered as may be worked on at once. */
   private pump(): void {
+    const now = this.now();
+    for (const begun of this.done) this.queue.noteDone(now - begun);
+    this.underWay -= this.done.length;
+    this.done = [];
     while (this.underWay < this.options.service.concurrency) {
-      const asked = this.queue.take(this.now());
-      if (asked === undefined) return;
-      this.waiting.set(asked, undefined);
-      this.start(asked);
+      const next = this.queue.take(now);
+      if (next === undefined) return;
+      this.waiting.set(next.asked, UNDER_WAY);
+      this.start(next);
     }
   }
 
-  private start(asked: AskedCircuit): void {
+  private start({ asked, message }: Asked): void {
     this.underWay++;
     const begun = this.now();
-    const leave = Effect.sync(() => {
-      this.underWay--;
-      this.queue.noteDone(this.now() - begun);
-      this.pump();
+    this.fork(asked, message, () => {
+      this.done.push(begun);
+      this.isDone.notify();
     });
-    // The next one has its turn after everybody else: handshakes must not hold up cells.
-    this.options.fork(Effect.ensuring(Effect.andThen(this.answer(asked), Effect.yieldNow), leave));
   }
 
-  private answer(asked: AskedCircuit): Effect.Effect<void> {
+  private fork(asked: AskedCircuit, message: CreateMessage, onDone?: () => void): void {
+    const fiber = this.options.fork(this.answer(asked, message));
+    if (fiber.pollUnsafe() === undefined) {
+      this.fibers.add(fiber);
+      fiber.addObserver(() => this.fibers.delete(fiber));
+    }
+    if (onDone !== undefined) fiber.addObserver(onDone);
+  }
+
+  private answer(asked: AskedCircuit, message: CreateMessage): Effect.Effect<void> {
     const { service, createOptions, launch } = this.options;
-    const answer = Effect.suspend(() => service.answer(asked.request.message, createOptions()));
+    const answer = Effect.suspend(() => service.answer(message, createOptions()));
     return Effect.matchCauseEffect(answer, {
       onSuccess: (answered) => {
         if (asked.gone) return Effect.void;
-        if (asked.near.inbox.bytes > 0) return Effect.sync(() => this.refuse(asked, "early"));
-        this.waiting.delete(asked);
-        this.counters.answered[kindOf(asked.request)]++;
-        return launch(asked, answered);
+        if (asked.near.inbox.bytes > 0) this.refuse(asked, "early");
+        else {
+          this.waiting.delete(asked);
+          this.counters.answered[kindOf(message)]++;
+          launch(asked, answered);
+        }
+        return Effect.void;
       },
       onFailure: (cause) => this.onFailure(asked, cause),
     });
@@ -194,7 +232,19 @@ export class CircuitAcceptor {
   }
 }
 
-const kindOf = ({ message }: CreateRequest): HandshakeKind => {
+type CreateMessage = CreateRequest["message"];
+
+/** A circuit and the handshake that it was asked for with. */
+interface Asked {
+  readonly asked: AskedCircuit;
+  readonly message: CreateMessage;
+}
+
+/** A place in the queue, or none, since it is worked on. */
+type Waiting = HandshakeTicket<Asked> | typeof UNDER_WAY;
+const UNDER_WAY = Symbol("under way");
+
+const kindOf = (message: CreateMessage): HandshakeKind => {
   if (message._tag === "CREATE_FAST") return "fast";
   return message.handshakeType === HandshakeType.NTOR ? "ntor" : "ntor_v3";
 };

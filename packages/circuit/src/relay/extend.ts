@@ -91,12 +91,11 @@ export const extend = (
   target: ChannelTarget,
   signals: CircuitSignals,
 ): Effect.Effect<void, ExtendFailed> =>
-  Effect.gen(function* () {
-    const channel = yield* channels.get(target);
+  Effect.flatMap(channels.get(target), (channel) =>
     // Not to be given up in between: nobody else knows of the circuit yet.
-    yield* Effect.uninterruptible(
+    Effect.uninterruptible(
       Effect.map(channel.openCircuit(signals), (circuit) => {
-        const payload = Buffer.alloc(4 + message.handshake.length);
+        const payload = Buffer.allocUnsafe(4 + message.handshake.length);
         payload.writeUInt16BE(message.handshakeType, 0);
         payload.writeUInt16BE(message.handshake.length, 2);
         message.handshake.copy(payload, 4);
@@ -105,5 +104,5 @@ export const extend = (
         far.state = "waiting";
         circuit.sendCell(ChannelCommand.CREATE2, payload);
       }),
-    );
-  }).pipe(Effect.mapError(failureOf));
+    ),
+  ).pipe(Effect.mapError(failureOf));

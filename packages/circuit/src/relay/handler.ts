@@ -2,6 +2,7 @@ import {
   CellError,
   ChannelCommand,
   DestroyReason,
+  type Extend2,
   type ForwardMessage,
   RelayCommand,
   type RelayMessageView,
@@ -9,13 +10,13 @@ import {
 } from "@allium/cell";
 import { type ChannelManager, type CircuitSignals, slabBytes } from "@allium/channel";
 import type { RelayInbound } from "@allium/crypto";
-import type { LinkWriter, ReactorError } from "@allium/kernel";
-import { Effect } from "effect";
+import type { LinkWriter } from "@allium/kernel";
+import { Effect, type Fiber, Scope } from "effect";
 import type { CircuitContext } from "../circuit-context.ts";
-import { type CircuitError, CircuitProtocolError, toProtocolError } from "../errors.ts";
+import { CircuitProtocolError, toProtocolError } from "../errors.ts";
 import type { FarSide } from "../far-side.ts";
 import type { HopFlow } from "../hop.ts";
-import type { IngressHandler } from "../ingress.ts";
+import type { IngressError, IngressHandler } from "../ingress.ts";
 import type { EgressCommand } from "../messages.ts";
 import type { StreamHandling, StreamPaths } from "../stream-path.ts";
 import { opensStream } from "../streams/stream-map.ts";
@@ -33,8 +34,10 @@ export interface RelayHandlerOptions {
   readonly streams: StreamHandling["Service"];
   readonly policy: ExtendPolicy;
   readonly previous: PreviousHop;
-  /** Woken by what the far channel brings, and by room on it. */
+  /** Woken by what the far channel brings. */
   readonly farSignals: CircuitSignals;
+  /** Runs an effect in a fiber. */
+  readonly fork: (effect: Effect.Effect<void>) => Fiber.Fiber<void>;
 }
 
 // What a relay does with a message of the circuit:
@@ -50,35 +53,66 @@ export interface RelayHandlerOptions {
 
 /** What a relay does with messages of the circuit and with cells that are not for it. */
 export const relayHandler = (options: RelayHandlerOptions): IngressHandler => {
-  const { circuit, crypto, flow, paths, far, commands, channels, streams, policy, previous, farSignals } = options;
-  let earlyLeft = MAX_RELAY_EARLY;
-  crypto.lastHop(true);
+  options.crypto.lastHop(true);
+  return new RelayHandler(options);
+};
 
-  const onMessage = (message: ForwardMessage, command: number): Effect.Effect<void, ReactorError<CircuitError>> => {
+class RelayHandler implements IngressHandler {
+  readonly dropsWrongStreamIds = true;
+  private readonly options: RelayHandlerOptions;
+  private earlyLeft = MAX_RELAY_EARLY;
+
+  constructor(options: RelayHandlerOptions) {
+    this.options = options;
+  }
+
+  onEarly(count: number): void {
+    this.earlyLeft -= count;
+    if (this.earlyLeft < 0)
+      throw new CircuitProtocolError({ where: "RELAY_EARLY", detail: `more than ${MAX_RELAY_EARLY}` });
+  }
+
+  onUnrecognized(
+    plain: Buffer,
+    from: number,
+    to: number,
+    command: number,
+  ): Effect.Effect<void, IngressError> | undefined {
+    const { far } = this.options;
+    const next = far.circuit;
+    if (far.state !== "open" || next === undefined) {
+      return violation("RELAY", "not recognised, and the circuit ends here");
+    }
+    const slab = plain.length === slabBytes(to - from) ? plain : plain.subarray(slabBytes(from), slabBytes(to));
+    const train = { command, count: to - from, slab };
+    // Once the far side has ended, nothing is sent any more; egress says why, when it has handled what came before the end.
+    return next.sendUnsafe(train) ? undefined : Effect.asVoid(next.send(train));
+  }
+
+  onMessage(_hop: number, view: RelayMessageView, command: number): Effect.Effect<void, IngressError> {
+    return Effect.flatMap(
+      guarded(() => read(view)),
+      (message) => (message === undefined ? Effect.void : this.onForward(message, command)),
+    );
+  }
+
+  onFirstStreamMessage(hop: number, command: number): Effect.Effect<void, IngressError> {
+    if (!opensStream(command)) return Effect.void;
+    const { circuit, streams, flow, paths } = this.options;
+    return Effect.flatMap(streams.direct(circuit, hop, flow), (path) => paths.install(hop, "direct", path)).pipe(
+      Effect.catchTag("GroupClosed", () => Effect.interrupt),
+      Effect.provideService(Scope.Scope, circuit.group.scope),
+    );
+  }
+
+  private onForward(message: ForwardMessage, command: number): Effect.Effect<void, IngressError> {
+    const { crypto, far, commands } = this.options;
     switch (message._tag) {
-      case "EXTEND2": {
+      case "EXTEND2":
         // As `tor`: an EXTEND2 that did not come in RELAY_EARLY is dropped (tor-spec, "Handling relay_early cells").
         if (command !== ChannelCommand.RELAY_EARLY) return Effect.void;
         if (far.state !== "none") return violation("EXTEND2", "the circuit is extended already");
-        return Effect.flatMap(
-          guarded(() => extendTarget(message.linkSpecifiers, policy, previous)),
-          (target) => {
-            far.state = "opening";
-            crypto.lastHop(false);
-            // Beside the reactors: ingress goes on reading while a channel is being found. Its failure ends the circuit.
-            return extend(channels, far, message, target, farSignals).pipe(
-              Effect.catchTag("ExtendFailed", (error) => Effect.ignore(commands.offer({ _tag: "Fail", error }))),
-              Effect.forkIn(circuit.group.scope, { startImmediately: true }),
-              Effect.flatMap((fiber) =>
-                Effect.sync(() => {
-                  // It may have been so quick that there is nothing to give up any more.
-                  if (far.state === "opening") far.cancel = () => fiber.interruptUnsafe();
-                }),
-              ),
-            );
-          },
-        );
-      }
+        return this.onExtend(message);
       case "TRUNCATE":
         far.close(DestroyReason.REQUESTED);
         crypto.lastHop(true);
@@ -94,38 +128,28 @@ export const relayHandler = (options: RelayHandlerOptions): IngressHandler => {
       default:
         return violation(message._tag, "not on this circuit");
     }
-  };
+  }
 
-  return {
-    dropsWrongStreamIds: true,
-    onEarly: (count) => {
-      earlyLeft -= count;
-      if (earlyLeft < 0)
-        throw new CircuitProtocolError({ where: "RELAY_EARLY", detail: `more than ${MAX_RELAY_EARLY}` });
-    },
-    onUnrecognized: (plain, from, to, command) => {
-      const next = far.circuit;
-      if (far.state !== "open" || next === undefined) {
-        return violation("RELAY", "not recognised, and the circuit ends here");
-      }
-      const slab = plain.length === slabBytes(to - from) ? plain : plain.subarray(slabBytes(from), slabBytes(to));
-      const train = { command, count: to - from, slab };
-      // Once the far side has ended, nothing is sent any more; egress says why, when it has handled what came before the end.
-      return next.sendUnsafe(train) ? undefined : Effect.asVoid(next.send(train));
-    },
-    onMessage: (_hop, view: RelayMessageView, command) =>
-      Effect.flatMap(
-        guarded(() => read(view)),
-        (message) => (message === undefined ? Effect.void : onMessage(message, command)),
-      ),
-    onFirstStreamMessage: (hop, command) =>
-      opensStream(command)
-        ? Effect.flatMap(streams.direct(circuit, hop, flow), (path) => paths.install(hop, "direct", path)).pipe(
-            Effect.catchTag("GroupClosed", () => Effect.interrupt),
-          )
-        : Effect.void,
-  };
-};
+  private onExtend(message: Extend2): Effect.Effect<void, IngressError> {
+    const { crypto, far, commands, channels, policy, previous, farSignals, fork } = this.options;
+    return Effect.map(
+      guarded(() => extendTarget(message.linkSpecifiers, policy, previous)),
+      (target) => {
+        far.state = "opening";
+        crypto.lastHop(false);
+        // Beside the reactors: ingress goes on reading while a channel is being found. Its failure ends the circuit, and the end
+        // of the circuit, or TRUNCATE, gives it up.
+        const fiber = fork(
+          Effect.catchTag(extend(channels, far, message, target, farSignals), "ExtendFailed", (error) =>
+            Effect.ignore(commands.offer({ _tag: "Fail", error })),
+          ),
+        );
+        // It may have been so quick that there is nothing to give up any more.
+        if (far.state === "opening") far.cancel = () => fiber.interruptUnsafe();
+      },
+    );
+  }
+}
 
 /** Messages that end the circuit when they are malformed, or not for relays; others are dropped then. */
 const STRICT: ReadonlySet<number> = new Set([

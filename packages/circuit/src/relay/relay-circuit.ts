@@ -17,13 +17,13 @@ export interface RelayCircuit {
   /** The stream paths of the circuit, to look at. */
   readonly paths: StreamPaths;
   /** Whether streams have been opened on it. */
-  readonly hasStreams: () => boolean;
+  hasStreams(): boolean;
   /** The congestion control of what this relay sends towards the client, to look at. */
   readonly congestion: CongestionView;
   /** What the circuit holds now. Walks over its streams. */
-  readonly memory: () => CircuitMemory;
+  memory(): CircuitMemory;
   /** Ends the circuit. */
-  readonly stop: (reason: CircuitStop) => void;
+  stop(reason: CircuitStop): void;
 }
 
 /** Why a circuit ended. */

@@ -68,7 +68,8 @@ describe("an algorithm of one's own", () => {
       const flow = (agreed: AgreedParams): HopFlow => {
         if (agreed.algorithm !== "vegas") return assert.fail("congestion control was not agreed on");
         mine = new StopAndWait(agreed.sendmeInc);
-        return { ...makeHopFlow(agreed), sending: mine, view: mine.view, budget: new SendBudget(mine.view) };
+        const { receiving } = makeHopFlow(agreed);
+        return { agreed, receiving, sending: mine, view: mine.view, budget: new SendBudget(mine.view) };
       };
       const circuit = yield* openCircuit(lab, 1, { flow });
       const { connection } = yield* settled(circuit.open(0, "example.com:80"));

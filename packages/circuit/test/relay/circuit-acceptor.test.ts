@@ -63,7 +63,7 @@ const payloadOf = (number: number): Buffer =>
 
 /** A client that wants a circuit: `number` tells it from others. */
 const ask = (channel: Channel, number: number) =>
-  Effect.map(Effect.orDie(channel.openCircuit({ inbound: Signal.make(), room: Signal.make() })), (near) => {
+  Effect.map(Effect.orDie(channel.openCircuit({ inbound: Signal.make() })), (near) => {
     near.sendCell(ChannelCommand.CREATE2, payloadOf(number));
     return near;
   });
@@ -139,7 +139,7 @@ describe("CREATEs", () => {
       });
       yield* askAll(lab.channel, range(1, 10));
       yield* settle;
-      const near = yield* Effect.orDie(lab.channel.openCircuit({ inbound: Signal.make(), room: Signal.make() }));
+      const near = yield* Effect.orDie(lab.channel.openCircuit({ inbound: Signal.make() }));
       near.sendCell(ChannelCommand.CREATE_FAST, Buffer.alloc(20));
       yield* settle;
       assert.strictEqual(near.inbox.takeControl()?.command, ChannelCommand.CREATED_FAST);

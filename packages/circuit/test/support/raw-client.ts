@@ -230,7 +230,7 @@ export const createRawCircuit = (
 ): Effect.Effect<RawCircuit> =>
   Effect.gen(function* () {
     const signal = Signal.make();
-    const near = yield* Effect.orDie(channel.openCircuit({ inbound: signal, room: Signal.make() }));
+    const near = yield* Effect.orDie(channel.openCircuit({ inbound: signal }));
     const circuit = new RawCircuit(near, signal, entropy);
     const ephemeral = X25519KeyPair.fromSecret(entropy.bytes(32));
     const isV3 = options.congestionControl === true;

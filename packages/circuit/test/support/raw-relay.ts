@@ -132,7 +132,7 @@ export const startRawRelay = (
         congestion: congestionParams(() => undefined, "exit"),
         random: entropy.bytes,
       });
-      const near = request.accept({ inbound: Signal.make(), room: Signal.make() });
+      const near = request.accept({ inbound: Signal.make() });
       near.sendCell(answered.command, answered.payload);
       circuits.push(new RawRelayCircuit(near, relayCrypto(answered.keys)));
     });

@@ -1,7 +1,7 @@
 import { createCipheriv, hash } from "node:crypto";
 import { asBuffer, equalBytes } from "../bytes.ts";
 import { HandshakeError } from "../errors.ts";
-import { type X25519KeyPair, x25519KeyLength } from "../x25519.ts";
+import { type X25519KeyPair, X25519PublicKey, x25519KeyLength } from "../x25519.ts";
 import {
   type ClientHandshake,
   findOnionKey,
@@ -185,14 +185,15 @@ export const ntorV3Server = (
   const onionKey = findOnionKey(keys.onionKeys, wanted);
   if (onionKey === undefined || !equalBytes(identity, keys.ed25519Identity)) throw fail("unknown-key");
   const transcript = { identity, onionKey: wanted, client, verification };
-  const xb = onionKey.sharedSecret(client);
+  const theirs = X25519PublicKey.fromBytes(client) as X25519PublicKey;
+  const xb = onionKey.sharedSecret(theirs);
   if (xb === undefined) throw fail("weak-key");
   const message = messageKeys(xb, transcript);
   if (!equalBytes(message.mac(encrypted), mac)) throw fail("bad-mac");
   const answer = respond(applyKeyStream(message.encryption, encrypted));
   if (answer === undefined) throw fail("refused");
 
-  const xy = ephemeral.sharedSecret(client);
+  const xy = ephemeral.sharedSecret(theirs);
   if (xy === undefined) throw fail("weak-key");
   const final = finish(xy, xb, transcript, ephemeral.publicKey, length);
   const sealed = applyKeyStream(final.encryption, answer);

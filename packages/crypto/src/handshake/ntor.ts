@@ -2,7 +2,7 @@ import { createHmac } from "node:crypto";
 import { asBuffer, equalBytes } from "../bytes.ts";
 import { HandshakeError } from "../errors.ts";
 import { kdfNtor } from "../kdf.ts";
-import { type X25519KeyPair, x25519KeyLength } from "../x25519.ts";
+import { type X25519KeyPair, X25519PublicKey, x25519KeyLength } from "../x25519.ts";
 import {
   type ClientHandshake,
   findOnionKey,
@@ -112,8 +112,9 @@ export const ntorServer = (
   const onionKey = findOnionKey(keys.onionKeys, wanted);
   if (onionKey === undefined || !equalBytes(message.subarray(0, identityLength), keys.rsaIdentity))
     throw fail("unknown-key");
-  const xy = ephemeral.sharedSecret(client);
-  const xb = onionKey.sharedSecret(client);
+  const theirs = X25519PublicKey.fromBytes(client) as X25519PublicKey;
+  const xy = ephemeral.sharedSecret(theirs);
+  const xb = onionKey.sharedSecret(theirs);
   if (xy === undefined || xb === undefined) throw fail("weak-key");
   const transcript = { identity: keys.rsaIdentity, onionKey: wanted, client, server: ephemeral.publicKey };
   const { auth, material } = derive(xy, xb, transcript, length);

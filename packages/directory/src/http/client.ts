@@ -97,7 +97,7 @@ const receive = (
 ): Effect.Effect<HttpResponse, DirectoryFetchError> => {
   const reader = new ResponseReader({ headBytes: MAX_RESPONSE_HEAD, bodyBytes: request.limit });
   const changed = Signal.make();
-  connection.onChange(changed.notify);
+  connection.onChange(() => changed.notify());
   const step = Effect.try({
     try: (): HttpResponse | undefined => {
       for (let bytes = connection.read(); bytes !== undefined; bytes = connection.read()) {

@@ -69,7 +69,7 @@ const make = Effect.fnUntraced(function* (config: MirrorConfig) {
       Effect.scoped(
         Effect.gen(function* () {
           const changed = Signal.make();
-          yield* Effect.forkScoped(Stream.runForEach(view.changes, () => Effect.sync(changed.notify)));
+          yield* Effect.forkScoped(Stream.runForEach(view.changes, () => Effect.sync(() => changed.notify())));
           return yield* runMirror({
             authorities: config.authorities,
             timing,

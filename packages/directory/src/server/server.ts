@@ -130,7 +130,7 @@ const make = Effect.fnUntraced(function* (config: DirectoryServerConfig) {
 
   const serve = (connection: Connection, client: DirectoryClient): Effect.Effect<void> => {
     const changed = Signal.make();
-    connection.onChange(changed.notify);
+    connection.onChange(() => changed.notify());
     return Effect.gen(function* () {
       const read = yield* readRequest(connection, changed).pipe(
         Effect.timeoutOption(requestTimeout),

@@ -141,7 +141,7 @@ const formatAnswer = ({ status, type, body, withBody }: Answer, now: number): Bu
 /** One request and its answer. Whoever says nothing, or nothing sensible, is cut off by the caller. */
 const serve = (connection: Connection, registry: MetricsRegistry): Effect.Effect<void> => {
   const changed = Signal.make();
-  connection.onChange(changed.notify);
+  connection.onChange(() => changed.notify());
   const reader = new RequestReader(MAX_METRICS_REQUEST_BYTES);
   const readRequest = Effect.try({
     try: () => {
