@@ -32,7 +32,10 @@ export type ResponseExtension = { readonly _tag: "CC_RESPONSE"; readonly sendmeI
 const REQUEST = "circuit request extensions";
 const RESPONSE = "circuit response extensions";
 
-/** Reads N_EXTENSIONS, then type, length and body of each; of several of one type only the first counts. */
+/**
+ * Reads N_EXTENSIONS, then type, length and body of each; of several of one type only the first counts. What follows the last
+ * is not looked at, as by `tor`.
+ */
 const readList = <Extension>(
   subject: string,
   bytes: Buffer,
@@ -48,7 +51,6 @@ const readList = <Extension>(
     if (!seen.has(type)) extensions.push(readBody(type, new ByteReader(subject, body, 0, body.length)));
     seen.add(type);
   }
-  if (reader.remaining > 0) reader.fail("length", `${reader.remaining} bytes follow the last extension`);
   return extensions;
 };
 
