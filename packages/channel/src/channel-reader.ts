@@ -26,7 +26,7 @@ import type { Connection } from "./transport.ts";
 // | DESTROY | its circuit, which is over then |
 // | PADDING_NEGOTIATE | the padding machine; a violation where this side is a client (padding-spec 2.5) |
 // | PADDING, VPADDING, NETINFO, VERSIONS, AUTHORIZE, commands that nobody knows | nowhere |
-// | CERTS, AUTH_CHALLENGE, AUTHENTICATE | a violation |
+// | CERTS, AUTH_CHALLENGE, AUTHENTICATE; VERSIONS that is malformed | a violation |
 // | CREATE2, malformed | answered with DESTROY |
 // | CREATED2, CREATED_FAST, CREATED for a circuit that the peer has asked for | the circuit ends |
 // | what else is malformed, or has circuit ID 0 where it must have one, or the other way round | nowhere |
@@ -158,8 +158,10 @@ export class ChannelReader {
     try {
       return readOpenMessage(this.options.decoder);
     } catch (cause) {
-      if (cause instanceof CellError && cause.problem !== "unexpected") return undefined;
-      throw cause;
+      // VERSIONS that is not well formed ends the channel, at whatever time it comes (tor-spec 4.1).
+      if (this.options.decoder.command === ChannelCommand.VERSIONS || !(cause instanceof CellError)) throw cause;
+      if (cause.problem === "unexpected") throw cause;
+      return undefined;
     }
   }
 

@@ -366,6 +366,8 @@ describe("what is no violation", () => {
       circuit.sendData(0, 7, 3);
       circuit.begin(0, 1);
       circuit.sendBody(0, 7, 200, Buffer.from("?"));
+      circuit.sendBody(0, 7, RelayCommand.CONNECTED, Buffer.alloc(100));
+      circuit.sendBody(0, 7, RelayCommand.XON, Buffer.of(9));
       circuit.sendData(0, 7, 3);
       circuit.send(0, 7, { _tag: "END", reason: EndReason.DONE, resolved: undefined });
       circuit.send(0, 7, { _tag: "SENDME", version: 0 });

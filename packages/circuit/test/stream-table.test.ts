@@ -125,7 +125,15 @@ describe("opening, at an exit", () => {
     assert.deepInclude(sent[0]?.message, { _tag: "END", reason: EndReason.TORPROTOCOL });
     assert.deepInclude(sent[1]?.message, { _tag: "END", reason: EndReason.RESOLVEFAILED });
     assert.deepInclude(sent[2]?.message, { _tag: "RESOLVED", answers: [{ _tag: "ERROR", transient: false, ttl: 0 }] });
+  });
+
+  it("takes offence at what is malformed on a stream, and not at the same for a stream that is not there", () => {
+    const table = new TableUnderTest({ begin: () => opened(new Application()) });
+    table.deliver([7, begin()]);
     assert.throws(() => table.deliverBody(7, RelayCommand.XON, Buffer.from("x")));
+    table.deliverBody(8, RelayCommand.XON, Buffer.from("x"));
+    table.deliverBody(8, RelayCommand.CONNECTED, Buffer.from("x"));
+    assert.strictEqual(table.table.strayMessages, 2);
   });
 
   it("RESOLVE is answered by what the name leads to", () => {

@@ -79,8 +79,9 @@ class RelayHandler implements IngressHandler {
     command: number,
   ): Effect.Effect<void, IngressError> | undefined {
     const { far } = this.options;
+    // Asked for is enough, CREATED2 need not have come, as in `tor`: what the next relay makes of it is its affair.
     const next = far.circuit;
-    if (far.state !== "open" || next === undefined) {
+    if (next === undefined) {
       return violation("RELAY", "not recognised, and the circuit ends here");
     }
     const slab = plain.length === slabBytes(to - from) ? plain : plain.subarray(slabBytes(from), slabBytes(to));

@@ -145,7 +145,10 @@ export class Delivery {
           });
           return undefined;
         default:
-          throw cause;
+          // For a stream that is not there it is dropped, whatever it is.
+          if (this.map.get(view.streamId) !== undefined) throw cause;
+          this.map.strayMessages++;
+          return undefined;
       }
     }
   }
