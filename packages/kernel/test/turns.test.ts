@@ -1,0 +1,319 @@
+import { assert, describe, it } from "@effect/vitest";
+import { Cause, Effect, Exit, Fiber, Scope } from "effect";
+import { TestClock } from "effect/testing";
+import { GroupClosed, LinkEnded, Reactor, ReactorGroup, Signal, Topology } from "../src/index.ts";
+import { withSleepers } from "./support/counting-clock.ts";
+
+const port = Reactor.port;
+
+/** What a reactor of these tests is given: its signal, and where it notes what it does. */
+interface Given {
+  readonly signal: Signal;
+  readonly notes: Array<string>;
+}
+
+const given = (): Given => ({ signal: Signal.make(), notes: [] });
+
+/** Takes numbers until there are none; each turn is noted with their sum. */
+const adder = Reactor.turns({
+  name: "adder",
+  reads: { numbers: port<number, string>() },
+  writes: {},
+  signal: ({ signal }: Given) => signal,
+  turn: ({ notes }, { numbers }) => {
+    notes.push("begins");
+    return Effect.gen(function* () {
+      let sum = 0;
+      for (let taken = numbers.takeUnsafe(); taken !== undefined; taken = numbers.takeUnsafe()) {
+        if (Exit.isFailure(taken)) return yield* Effect.failCause(taken.cause);
+        sum += taken.value;
+      }
+      notes.push(`sum ${sum}`);
+    });
+  },
+});
+
+/** A reactor without links that does the same in each turn. */
+const doing = (turn: (given: Given) => Effect.Effect<void, string>) =>
+  Reactor.turns({ name: "doing", reads: {}, writes: {}, signal: ({ signal }: Given) => signal, turn });
+
+/** Lets whoever was woken have a turn. */
+const settle = Effect.repeat(Effect.yieldNow, { times: 20 });
+
+describe("a reactor in turns", () => {
+  it.effect("does nothing until it is notified, and then makes its state once", () =>
+    Effect.gen(function* () {
+      const group = yield* ReactorGroup.make<string>({ name: "g" });
+      const parts = given();
+      const link = group.link<number, string>("numbers");
+      yield* group.start(adder(parts).wire({ numbers: link.reader }));
+      yield* settle;
+      assert.deepStrictEqual(parts.notes, []);
+      for (const number of [1, 2]) {
+        assert.isTrue(link.writer.offerUnsafe(number));
+        yield* settle;
+      }
+      parts.signal.notify();
+      yield* settle;
+      assert.deepStrictEqual(parts.notes, ["begins", "sum 1", "sum 2", "sum 0"]);
+    }),
+  );
+
+  it.effect("sees what was there before it was started", () =>
+    Effect.gen(function* () {
+      const group = yield* ReactorGroup.make<string>({ name: "g" });
+      const parts = given();
+      const link = group.link<number, string>("numbers");
+      link.writer.offerUnsafe(7);
+      assert.isTrue(group.startTurns(adder(parts).wire({ numbers: link.reader })));
+      const noted = given();
+      noted.signal.notify();
+      yield* group.start(doing(({ notes }) => Effect.sync(() => notes.push("turn")))(noted).wire({}));
+      yield* settle;
+      assert.deepStrictEqual(parts.notes, ["begins", "sum 7"]);
+      assert.deepStrictEqual(noted.notes, ["turn"]);
+    }),
+  );
+
+  it.effect("does not run inside the notify, and many notifies before its turn are one", () =>
+    Effect.gen(function* () {
+      const group = yield* ReactorGroup.make<string>({ name: "g" });
+      const parts = given();
+      yield* group.start(doing(({ notes }) => Effect.sync(() => notes.push("turn")))(parts).wire({}));
+      for (let time = 0; time < 5; time++) parts.signal.notify();
+      assert.deepStrictEqual(parts.notes, []);
+      yield* settle;
+      assert.deepStrictEqual(parts.notes, ["turn"]);
+    }),
+  );
+
+  it.effect("takes a turn that waits to its end, and what came meanwhile begins one more", () =>
+    Effect.gen(function* () {
+      const group = yield* ReactorGroup.make<string>({ name: "g" });
+      const parts = given();
+      const gate = Signal.make();
+      yield* group.start(
+        doing(({ notes }) =>
+          Effect.gen(function* () {
+            notes.push("in");
+            yield* gate.wait;
+            notes.push("out");
+          }),
+        )(parts).wire({}),
+      );
+      parts.signal.notify();
+      yield* settle;
+      parts.signal.notify();
+      parts.signal.notify();
+      yield* settle;
+      assert.deepStrictEqual(parts.notes, ["in"]);
+      gate.notify();
+      yield* settle;
+      assert.deepStrictEqual(parts.notes, ["in", "out", "in"]);
+      gate.notify();
+      yield* settle;
+      assert.deepStrictEqual(parts.notes, ["in", "out", "in", "out"]);
+    }),
+  );
+
+  it.effect("ends its group by a turn that fails, dies, or whose making throws; the rest are consequences", () =>
+    Effect.gen(function* () {
+      const bug = new Error("a bug");
+      const turns = [
+        doing(() => Effect.fail("wrong")),
+        doing(() => Effect.die(bug)),
+        doing(() => {
+          throw bug;
+        }),
+      ];
+      const causes: Array<unknown> = [];
+      for (const turn of turns) {
+        const group = yield* ReactorGroup.make<string>({ name: "g" });
+        const [failing, other] = [given(), given()];
+        yield* group.start(turn(failing).wire({}));
+        yield* group.start(doing(() => Effect.fail("later"))(other).wire({}));
+        failing.signal.notify();
+        other.signal.notify();
+        const { cause, overdue } = yield* group.ended;
+        assert.deepStrictEqual(overdue, []);
+        if (cause._tag !== "ReactorEnded" || Exit.isSuccess(cause.exit)) return assert.fail(cause._tag);
+        assert.strictEqual(cause.reactor, "doing");
+        causes.push(Cause.squash(cause.exit.cause));
+      }
+      assert.deepStrictEqual(causes, ["wrong", bug, bug]);
+    }),
+  );
+
+  it.effect("meets the end of a link as its own end", () =>
+    Effect.gen(function* () {
+      const group = yield* ReactorGroup.make<string>({ name: "g" });
+      const link = group.link<number, string>("numbers");
+      yield* group.start(adder(given()).wire({ numbers: link.reader }));
+      yield* link.writer.end;
+      const { cause } = yield* group.ended;
+      if (cause._tag !== "ReactorEnded" || Exit.isSuccess(cause.exit)) return assert.fail(cause._tag);
+      assert.instanceOf(Cause.squash(cause.exit.cause), LinkEnded);
+    }),
+  );
+
+  it.effect(
+    "is interrupted in a turn that waits, before what the group holds is released, and has no turn afterwards",
+    () =>
+      Effect.gen(function* () {
+        const parts = given();
+        const { notes, signal } = parts;
+        const group = yield* ReactorGroup.make<string>({ name: "g", onRelease: () => notes.push("released") });
+        yield* Scope.addFinalizer(
+          group.scope,
+          Effect.sync(() => notes.push("scope")),
+        );
+        yield* group.start(
+          doing(({ notes }) => Effect.onInterrupt(Effect.never, () => Effect.sync(() => notes.push("interrupted"))))(
+            parts,
+          ).wire({}),
+        );
+        signal.notify();
+        yield* settle;
+        signal.notify();
+        yield* group.stop("enough");
+        signal.notify();
+        yield* settle;
+        assert.deepStrictEqual(notes, ["interrupted", "scope", "released"]);
+      }),
+  );
+
+  it.effect("may stop its own group in a turn: the release waits for the turn", () =>
+    Effect.gen(function* () {
+      const parts = given();
+      const group: ReactorGroup<string> = yield* ReactorGroup.make<string>({
+        name: "g",
+        onRelease: () => parts.notes.push("released"),
+      });
+      yield* group.start(
+        doing(({ notes }) =>
+          Effect.sync(() => {
+            group.stopUnsafe("from within");
+            notes.push("turn ends");
+          }),
+        )(parts).wire({}),
+      );
+      parts.signal.notify();
+      const end = yield* group.ended;
+      assert.deepStrictEqual(end.cause, { _tag: "Stopped", reason: "from within" });
+      assert.deepStrictEqual(parts.notes, ["turn ends", "released"]);
+    }),
+  );
+
+  it.effect("that hangs uninterruptibly in a turn is named at the deadline, one that does not is not", () =>
+    withSleepers((sleepers) =>
+      Effect.gen(function* () {
+        const group = yield* ReactorGroup.make<string>({ name: "g" });
+        const [hanging, idle] = [given(), given()];
+        const open = Signal.make();
+        yield* group.start(doing(() => Effect.uninterruptible(open.wait))(hanging).wire({}));
+        yield* group.start(adder(idle).wire({ numbers: group.link<number, string>("numbers").reader }));
+        hanging.signal.notify();
+        yield* settle;
+        const stopping = yield* Effect.forkChild(group.stop("enough"), { startImmediately: true });
+        yield* TestClock.adjust("5 seconds");
+        assert.deepStrictEqual((yield* Fiber.join(stopping)).overdue, ["doing"]);
+        open.notify();
+        yield* settle;
+        assert.strictEqual(sleepers(), 0);
+      }),
+    ),
+  );
+
+  it.effect("cannot be started once its group is ending", () =>
+    Effect.gen(function* () {
+      const group = yield* ReactorGroup.make<string>({ name: "g" });
+      yield* group.stop("enough");
+      const parts = given();
+      const wired = doing(({ notes }) => Effect.sync(() => notes.push("turn")))(parts).wire({});
+      assert.isFalse(group.startTurns(wired));
+      assert.deepStrictEqual(yield* Effect.exit(group.start(wired)), Exit.fail(new GroupClosed("g")));
+      parts.signal.notify();
+      yield* settle;
+      assert.deepStrictEqual(parts.notes, []);
+    }),
+  );
+
+  it.effect("is in the topology while its group lives, between its turns too", () =>
+    Effect.gen(function* () {
+      const group = yield* ReactorGroup.make<string>({ name: "g" });
+      const link = group.link<number, string>("numbers");
+      yield* group.start(adder(given()).wire({ numbers: link.reader }));
+      const [seen] = (yield* Topology.snapshot).groups;
+      assert.deepStrictEqual(
+        seen?.reactors.map(({ name, reads }) => [name, reads.map((read) => read.port)]),
+        [["adder", ["numbers"]]],
+      );
+      yield* group.stop("enough");
+      assert.deepStrictEqual((yield* Topology.snapshot).groups, []);
+    }).pipe(Effect.provideServiceEffect(Topology.Registry, Effect.sync(Topology.makeUnsafe))),
+  );
+});
+
+describe("a host of groups", () => {
+  it.effect("ends all groups that were made there when its scope closes, and waits for them", () =>
+    Effect.gen(function* () {
+      const scope = yield* Scope.make();
+      const host = yield* Scope.provide(ReactorGroup.host, scope);
+      const notes: Array<string> = [];
+      const groups = ["a", "b", "c"].map((name) => host.make<string>({ name, onRelease: () => notes.push(name) }));
+      yield* groups[1]!.stop("by itself");
+      yield* Effect.forEach(groups.slice(0, 1), (group) =>
+        Effect.andThen(
+          Scope.addFinalizer(
+            group.scope,
+            Effect.andThen(
+              Effect.yieldNow,
+              Effect.sync(() => notes.push("slow")),
+            ),
+          ),
+          group.start(doing(() => Effect.void)(given()).wire({})),
+        ),
+      );
+      yield* Scope.close(scope, Exit.void);
+      assert.deepStrictEqual(notes, ["b", "c", "slow", "a"]);
+      assert.deepStrictEqual(groups[0]!.cause, { _tag: "ScopeClosed", exit: Exit.void });
+      const late = host.make({ name: "late" });
+      assert.strictEqual((yield* late.ended).cause._tag, "ScopeClosed");
+    }),
+  );
+
+  it.effect("keeps what a release throws, and tells the end all the same", () =>
+    Effect.gen(function* () {
+      const bug = new Error("a bug");
+      const host = yield* ReactorGroup.host;
+      const group = host.make({
+        name: "g",
+        onRelease: () => {
+          throw bug;
+        },
+      });
+      const end = yield* group.stop("enough");
+      assert.deepStrictEqual(
+        end.releaseFailures.map((cause) => Cause.squash(cause)),
+        [bug],
+      );
+      assert.strictEqual(yield* group.ended, end);
+    }),
+  );
+
+  it.effect("gives a scope that is asked for after the end as a closed one", () =>
+    Effect.gen(function* () {
+      const host = yield* ReactorGroup.host;
+      const group = host.make({ name: "g" });
+      yield* group.stop("enough");
+      let released = false;
+      yield* Scope.addFinalizer(
+        group.scope,
+        Effect.sync(() => {
+          released = true;
+        }),
+      );
+      assert.isTrue(released);
+    }),
+  );
+});
