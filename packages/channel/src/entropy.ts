@@ -27,11 +27,32 @@ const fromBytes = (bytes: (length: number) => Buffer): Entropy["Service"] => ({
   },
 });
 
+/** Random bytes that are drawn at once, for small amounts: a call to the generator costs more than the bytes. */
+const POOL_BYTES = 4_096;
+
+/** Larger amounts come from the generator itself. */
+const MOST_POOLED = 128;
+
+/** The platform's generator. Small amounts come out of a pool, from which they are wiped as they are given out. */
+const platformBytes = (): ((length: number) => Buffer) => {
+  const pool = Buffer.allocUnsafeSlow(POOL_BYTES);
+  let used = POOL_BYTES;
+  return (length) => {
+    const bytes = Buffer.allocUnsafe(length);
+    if (length > MOST_POOLED) return randomFillSync(bytes);
+    if (used + length > POOL_BYTES) {
+      randomFillSync(pool);
+      used = 0;
+    }
+    pool.copy(bytes, 0, used, used + length);
+    pool.fill(0, used, used + length);
+    used += length;
+    return bytes;
+  };
+};
+
 /** The platform's generator. */
-export const layer: Layer.Layer<Entropy> = Layer.succeed(
-  Entropy,
-  fromBytes((length) => randomFillSync(Buffer.allocUnsafe(length))),
-);
+export const layer: Layer.Layer<Entropy> = Layer.sync(Entropy, () => fromBytes(platformBytes()));
 
 /** The same bytes for the same seed. For tests and simulations only: nothing that it makes is secret. */
 export const layerSeeded = (seed: string): Layer.Layer<Entropy> =>

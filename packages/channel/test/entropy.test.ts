@@ -21,6 +21,12 @@ describe("chance", () => {
       const { bytes } = yield* Entropy;
       assert.strictEqual(bytes(32).length, 32);
       assert.isFalse(bytes(32).equals(bytes(32)));
+      // From the pool and past its end, and from the generator itself.
+      for (const length of [0, 1, 128, 129, 5_000]) {
+        const drawn = new Set(Array.from({ length: 40 }, () => bytes(length).toString("hex")));
+        for (const hex of drawn) assert.strictEqual(hex.length, 2 * length);
+        if (length > 16) assert.strictEqual(drawn.size, 40);
+      }
     }).pipe(Effect.provide(layerEntropy)),
   );
 

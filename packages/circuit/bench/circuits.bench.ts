@@ -40,6 +40,7 @@ import {
 } from "@allium/crypto";
 import { Effect, Layer } from "effect";
 import {
+  answerCreate,
   congestionParams,
   flowParams,
   layerRelayCircuits,
@@ -187,6 +188,18 @@ const collect = (): NodeJS.MemoryUsage => {
   return process.memoryUsage();
 };
 
+/** The answers alone, in the same round: what the machine is worth at the moment. */
+const handshakeMicros = (requests: ReadonlyArray<Buffer>): number => {
+  const start = cpuMicros();
+  for (const handshake of requests) {
+    answerCreate(
+      { _tag: "CREATE2", handshakeType: HandshakeType.NTOR_V3, handshake },
+      { keys: serverKeys, congestion: congestionParams(() => undefined, "exit"), random: randomBytes },
+    );
+  }
+  return (cpuMicros() - start) / requests.length;
+};
+
 const settle = Effect.promise(() => new Promise((resolve) => setTimeout(resolve, 50)));
 
 const program = Effect.gen(function* () {
@@ -254,6 +267,7 @@ const program = Effect.gen(function* () {
         ),
       );
       const figures: Record<string, number> = {};
+      const handshake = handshakeMicros(clients.slice(0, 500).map(({ create }) => create.request));
       main = 0;
       figures["create"] = yield* phase(near, creates, near);
       const created = near.take();
@@ -317,7 +331,7 @@ const program = Effect.gen(function* () {
         to: NodeJS.MemoryUsage,
       ): string => ((to[key] - from[key]) / COUNT / 1024).toFixed(2);
       console.log(
-        `${name}: CPU µs ${Object.entries(figures)
+        `${name}: a handshake alone ${handshake.toFixed(1)}; CPU µs ${Object.entries(figures)
           .map(([what, micros]) => `${what} ${micros.toFixed(1)}`)
           .join(", ")}, in all ${Object.values(figures)
           .reduce((sum, micros) => sum + micros, 0)

@@ -52,14 +52,22 @@ export const errorOfEnd = (
   side: "near" | "far",
   end: NonNullable<ReturnType<CircuitInbox["ended"]>>,
 ): CircuitClosedByPeer | CircuitLimit => {
-  switch (end._tag) {
-    case "Overrun":
-      return new CircuitLimit({ limit: side });
-    case "Destroyed":
-      return new CircuitClosedByPeer({ side, how: "destroy", reason: end.reason });
-    case "ChannelClosed":
-      return new CircuitClosedByPeer({ side, how: "channel", reason: undefined });
-  }
+  if (end._tag === "Overrun") return new CircuitLimit({ limit: side });
+  const reason = end._tag === "Destroyed" ? end.reason : undefined;
+  const known = closedByPeer[side].get(reason);
+  if (known !== undefined) return known;
+  const error = new CircuitClosedByPeer({ side, how: reason === undefined ? "channel" : "destroy", reason });
+  closedByPeer[side].set(reason, error);
+  return error;
+};
+
+/**
+ * The ends of all circuits that their peers have closed, by the reason in the DESTROY, which is one byte: most circuits end so, and
+ * a new error for each would cost more than the rest of its end, for a stack that says nothing.
+ */
+const closedByPeer = {
+  near: new Map<number | undefined, CircuitClosedByPeer>(),
+  far: new Map<number | undefined, CircuitClosedByPeer>(),
 };
 
 /** Maps what a stream table throws to a circuit's error; anything else is a bug and goes on. */

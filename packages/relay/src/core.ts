@@ -13,6 +13,7 @@ import { type Context, Effect, Layer, type Scope } from "effect";
 import { type BandwidthLimiter, makeBandwidthLimiter } from "./bandwidth/index.ts";
 import type { RelayConfig } from "./config.ts";
 import { currentDosParams, type Defences, machineMemory, makeDefences, memoryLimitFor } from "./defence/index.ts";
+import { derived } from "./derived.ts";
 import type { RelayDirectory } from "./directory.ts";
 import { type ExitStatus, layerExit, NodeResolver } from "./exit/index.ts";
 import { handshakeServerKeys, type RelayKeys } from "./keys/index.ts";
@@ -117,12 +118,15 @@ export const makeCore = (parts: CoreParts): Effect.Effect<RelayCore, never, Tran
       },
     }).pipe(Layer.provide(Layer.effect(Transport, Effect.map(Transport, bandwidth.limit))));
     const circuits = layerRelayCircuits({
-      keys: () => handshakeServerKeys(keys()),
-      congestion: () => congestionParams(param, "exit"),
-      extendPolicy: () => ({
-        self: linkIdentity.current().peer,
-        addressAllowed: (host) => testNetwork || publicAddresses.permits(host, 443),
-      }),
+      keys: derived(keys, handshakeServerKeys),
+      congestion: derived(
+        () => view.current().params,
+        (params) => congestionParams((name) => params.raw(name), "exit"),
+      ),
+      extendPolicy: derived(linkIdentity.current, ({ peer }) => ({
+        self: peer,
+        addressAllowed: (host: string) => testNetwork || publicAddresses.permits(host, 443),
+      })),
       limits: {
         maxTrain: limits.maxTrain,
         maxStreams: limits.maxStreamsPerCircuit,

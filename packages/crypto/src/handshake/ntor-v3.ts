@@ -1,5 +1,5 @@
 import { createCipheriv, hash } from "node:crypto";
-import { asBuffer, equalBytes } from "../bytes.ts";
+import { asBuffer, equalBytes, joined } from "../bytes.ts";
 import { HandshakeError } from "../errors.ts";
 import { type X25519KeyPair, X25519PublicKey, x25519KeyLength } from "../x25519.ts";
 import {
@@ -39,9 +39,9 @@ const finalAuth = tweak("auth_final");
 const server = Buffer.from("Server", "ascii");
 
 type Parts = ReadonlyArray<Uint8Array>;
-const sha3 = (parts: Parts): Buffer => hash("sha3-256", Buffer.concat(parts), "buffer");
+const sha3 = (parts: Parts): Buffer => joined(parts, (bytes) => hash("sha3-256", bytes, "buffer"));
 const shake = (parts: Parts, outputLength: number): Buffer =>
-  hash("shake256", Buffer.concat(parts), { outputEncoding: "buffer", outputLength });
+  joined(parts, (bytes) => hash("shake256", bytes, { outputEncoding: "buffer", outputLength }));
 
 /** ENC and DEC: each key is used for one message only. */
 const applyKeyStream = (key: Buffer, message: Uint8Array): Buffer =>
