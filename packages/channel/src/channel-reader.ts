@@ -158,9 +158,9 @@ export class ChannelReader {
     try {
       return readOpenMessage(this.options.decoder);
     } catch (cause) {
-      // VERSIONS that is not well formed ends the channel, at whatever time it comes (tor-spec 4.1).
-      if (this.options.decoder.command === ChannelCommand.VERSIONS || !(cause instanceof CellError)) throw cause;
-      if (cause.problem === "unexpected") throw cause;
+      if (!(cause instanceof CellError) || cause.problem === "unexpected") throw cause;
+      // A list of versions that is none ends the channel, at whatever time it comes (tor-spec 4.1).
+      if (this.options.decoder.command === ChannelCommand.VERSIONS && cause.problem === "length") throw cause;
       return undefined;
     }
   }
