@@ -160,7 +160,8 @@ export class ChannelReader {
     } catch (cause) {
       if (!(cause instanceof CellError) || cause.problem === "unexpected") throw cause;
       // A list of versions that is none ends the channel, at whatever time it comes (tor-spec 4.1).
-      if (this.options.decoder.command === ChannelCommand.VERSIONS && cause.problem === "length") throw cause;
+      const { command, start, end } = this.options.decoder;
+      if (command === ChannelCommand.VERSIONS && (end - start) % 2 !== 0) throw cause;
       return undefined;
     }
   }

@@ -433,6 +433,7 @@ describe("the end of a channel", () => {
     ["AUTH_CHALLENGE", encodeVariableCell(0, ChannelCommand.AUTH_CHALLENGE, Buffer.alloc(34))],
     ["AUTHENTICATE", encodeVariableCell(0, ChannelCommand.AUTHENTICATE, Buffer.alloc(4))],
     ["VERSIONS", encodeVariableCell(0, ChannelCommand.VERSIONS, Buffer.of(4))],
+    ["VERSIONS", encodeVariableCell(5, ChannelCommand.VERSIONS, Buffer.of(0, 4, 0))],
     ["variable-length cell", Buffer.concat([encodeVariableCell(0, 128, Buffer.alloc(16_385)), Buffer.alloc(9)])],
   ];
   for (const [where, cell] of violations) {
