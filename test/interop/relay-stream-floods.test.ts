@@ -1,0 +1,186 @@
+import { DestroyReason, EndReason, RelayCommand } from "@allium/cell";
+import { Metrics } from "@allium/kernel";
+import type { DosConfig } from "@allium/relay";
+import { afterAll, assert, beforeAll, it } from "@effect/vitest";
+import { Effect } from "effect";
+import { create, type HostileCircuit } from "../hostile/circuit.ts";
+import { authenticate } from "../hostile/handshake.ts";
+import { makeIdentity } from "../hostile/identity.ts";
+import type { LinkPeer } from "../hostile/link-peer.ts";
+import { isServed } from "../hostile/stage.ts";
+import { readTarget, type Target } from "../hostile/target.ts";
+import {
+  describeFailures,
+  type Origin,
+  PinnedDialer,
+  runTransfers,
+  TorNetwork,
+  type TorNode,
+} from "../network/index.ts";
+import { describeWithTor } from "../network/vitest.ts";
+import { UNHURRIED, WITHOUT_CONFLUX, waitUntilKnown } from "./support/allium.ts";
+import { askOrigin, connectFrom, eventually, hasConsensus } from "./support/floods.ts";
+import { type InProcessRelay, startInProcess } from "./support/in-process.ts";
+
+const BURST = 50;
+
+/** What the consensus of this network says about floods. */
+const DOS = { DoSStreamCreationEnabled: 1, DoSStreamCreationRate: 1, DoSStreamCreationBurst: BURST };
+
+/** Names that may be asked for at once, each in both families: half of the questions that docs/buffers.md allows. */
+const MAX_NAMES = 8_192 / 2;
+
+describeWithTor("a flood of streams", () => {
+  let network: TorNetwork;
+  let allium: InProcessRelay;
+  let target: Target;
+  let origin: Origin;
+  let client: TorNode;
+  let dialer: PinnedDialer;
+  /** A circuit of a client that does nothing wrong, with Allium as its exit. */
+  let circuitId: string;
+  let peer: LinkPeer;
+
+  beforeAll(async () => {
+    network = await TorNetwork.start({
+      relays: 2,
+      clients: 0,
+      // The attacker is a relay that nobody knows.
+      consensusParams: { ...WITHOUT_CONFLUX, ...DOS, refuseunknownexits: 0 },
+      voting: UNHURRIED,
+      beside: async (starting) => {
+        allium = await startInProcess(starting);
+      },
+    });
+    await waitUntilKnown(network);
+    await hasConsensus(allium);
+    target = readTarget("allium", allium.relay.endpoint.port, allium.fingerprint, `${network.directory}/allium`);
+    origin = await network.childOrigin();
+    client = await network.addClient();
+    const hops = [...network.relays.map(({ fingerprint }) => fingerprint), allium.fingerprint];
+    await client.hasDescriptors(hops);
+    dialer = await PinnedDialer.open(client);
+    circuitId = await client.control.buildCircuit(hops);
+    peer = await connectFrom("127.0.0.1", target.port);
+    await authenticate(peer, await makeIdentity());
+  });
+
+  afterAll(async () => {
+    peer?.destroy();
+    await dialer?.[Symbol.asyncDispose]();
+    await network?.[Symbol.asyncDispose]();
+  });
+
+  const carries = async (): Promise<void> => {
+    const report = await runTransfers({
+      dial: () => dialer.connect({ circuitId }, origin.host, origin.port),
+      count: 4,
+      concurrency: 2,
+      sizes: [500_000],
+      directions: ["down", "up"],
+    });
+    assert.strictEqual(describeFailures(report), "");
+  };
+
+  /** What the operator decides in place of the consensus, from now on. */
+  const decide = (dos: DosConfig) => Effect.runPromise(allium.relay.reload({ ...allium.relay.config(), dos }));
+
+  const figure = async (name: string, label?: string): Promise<number> => {
+    const families = await Effect.runPromise(Metrics.collect);
+    const samples = families.find((family) => family.name === name)?.samples ?? [];
+    return samples.find(({ labels }) => label === undefined || Object.values(labels ?? {}).includes(label))?.value ?? 0;
+  };
+
+  const eventsOn = ({ events }: HostileCircuit, command: number) => events.filter((event) => event.command === command);
+
+  const begins = (circuit: HostileCircuit, from: number, count: number): void => {
+    for (let streamId = from; streamId < from + count; streamId++) {
+      circuit.begin(streamId, `${origin.host}:${origin.port}`);
+    }
+  };
+
+  it("on one circuit is refused from the burst on; its streams, and other circuits, go on", async () => {
+    const circuit = await create(peer, target);
+    const neighbour = await create(peer, target);
+    const before = await figure("tor_relay_dos_total", "stream_rejected");
+    begins(circuit, 1, 80);
+    const ends = () => eventsOn(circuit, RelayCommand.END);
+    await eventually("each is answered", () => ends().length + eventsOn(circuit, RelayCommand.CONNECTED).length === 80);
+    // What came back a second is little.
+    assert.isAtMost(ends().length, 80 - BURST);
+    assert.isAtLeast(ends().length, 80 - BURST - 5);
+    for (const { body } of ends()) assert.strictEqual(body[0], EndReason.MISC);
+    assert.strictEqual((await figure("tor_relay_dos_total", "stream_rejected")) - before, ends().length);
+    // A question for a name counts as a stream.
+    circuit.sendBody(RelayCommand.RESOLVE, 100, Buffer.from("localhost.test\0"));
+    assert.isTrue(await circuit.receives(RelayCommand.RESOLVED, 100));
+    assert.strictEqual(eventsOn(circuit, RelayCommand.RESOLVED)[0]?.body[0], 0xf0, "an error that will pass");
+    askOrigin(circuit, 1, { mode: "transfer", down: 10_000, verify: false });
+    assert.isTrue(await circuit.receives(RelayCommand.DATA, 1));
+    await neighbour.connect(1, `${origin.host}:${origin.port}`);
+    await carries();
+    assert.isUndefined(circuit.destroyed);
+  });
+
+  it("on one circuit ends it, if the operator says so; other circuits of the channel go on", async () => {
+    const report = await decide({ streamCreationDefenseType: 3 });
+    assert.deepStrictEqual(report, { changed: ["dos"], kept: [] });
+    const circuit = await create(peer, target);
+    const neighbour = await create(peer, target);
+    await neighbour.connect(1, `${origin.host}:${origin.port}`);
+    begins(circuit, 1, 80);
+    await eventually("the circuit is destroyed", () => circuit.destroyed !== undefined);
+    assert.strictEqual(circuit.destroyed, DestroyReason.RESOURCELIMIT);
+    assert.isTrue(await isServed(neighbour));
+    assert.isFalse(peer.closed);
+    await carries();
+    await eventually("its connections are closed", async () => {
+      const open = (await origin.connections()).filter((connection) => connection.open);
+      // Those of the circuits that are left.
+      return open.length <= BURST + 2 + 5;
+    });
+  });
+
+  it("of questions for names: as many are asked as may, the rest fails at once, and what is known is still told", async () => {
+    await decide({ streamCreationEnabled: false });
+    const flooders = await Promise.all([create(peer, target), create(peer, target)]);
+    const neighbour = await create(peer, target);
+    network.names.setHost("known.test", "198.51.100.7");
+    network.names.setHost("later.test", "198.51.100.8");
+    const asks = async (streamId: number, name: string): Promise<number | undefined> => {
+      neighbour.sendBody(RelayCommand.RESOLVE, streamId, Buffer.from(`${name}\0`));
+      await neighbour.receives(RelayCommand.RESOLVED, streamId);
+      return eventsOn(neighbour, RelayCommand.RESOLVED).find((event) => event.streamId === streamId)?.body[0];
+    };
+    assert.strictEqual(await asks(1, "known.test"), 4);
+    const before = await figure("allium_exit_dns_refused_total");
+    const each = 2_500;
+    for (const [index, circuit] of flooders.entries()) {
+      for (let streamId = 1; streamId <= each; streamId++) {
+        const name = `n${index}-${streamId}.silent.test`;
+        network.names.set(name, "silent");
+        circuit.sendBody(RelayCommand.RESOLVE, streamId, Buffer.from(`${name}\0`));
+      }
+    }
+    const refused = async () => (await figure("allium_exit_dns_refused_total")) - before;
+    await eventually("some are refused", async () => (await refused()) > 0);
+    // The resolver is busy, but not with what needs no question.
+    assert.strictEqual(await asks(2, "known.test"), 4);
+    await neighbour.connect(3, `${origin.host}:${origin.port}`);
+    await carries();
+    const answers = () => flooders.flatMap((circuit) => eventsOn(circuit, RelayCommand.RESOLVED));
+    await eventually("each is answered", () => answers().length === 2 * each, 40_000);
+    for (const { body } of answers()) assert.strictEqual(body[0], 0xf0, "an error that will pass");
+    console.log(`of ${2 * each} questions ${await refused()} were not asked`);
+    assert.isAtLeast(await refused(), 2 * each - MAX_NAMES);
+    assert.strictEqual(await asks(4, "later.test"), 4);
+    for (const circuit of flooders) assert.isUndefined(circuit.destroyed);
+    assert.isFalse(peer.closed);
+  });
+
+  it("leaves nothing to warn of in any log", async () => {
+    await client.control.closeCircuit(circuitId);
+    assert.deepStrictEqual(allium.warnings, []);
+    assert.deepStrictEqual(network.warnings(), []);
+  });
+});
