@@ -94,7 +94,7 @@ export class CircuitInbox implements LinkEnd {
   }
 
   /**
-   * A slab as large as the last one that filled up, and twice that while the circuit lags behind. A change of the command
+   * A slab as large as the last one that filled up, or half of one that did not, and twice that while the circuit lags behind. A change of the command
    * leaves a slab half empty: there it begins small again, or a peer that alternates would have us hold 32 times what waits.
    */
   private capacityAfter(tail: Segment | undefined, command: number): number {
@@ -147,7 +147,9 @@ export class CircuitInbox implements LinkEnd {
     const { command, count, slab } = segment;
     this.bytes -= slabBytes(count);
     this.charge(-slabBytes(segment.capacity));
-    this.nextCapacity = Math.min(this.maxTrain, count === segment.capacity ? count * 2 : count);
+    // A burst rarely fills its last slab: what is left over says little about the next one.
+    const { capacity } = segment;
+    this.nextCapacity = count === capacity ? Math.min(this.maxTrain, count * 2) : Math.max(count, capacity >> 1);
     return { command, count, slab: count === segment.capacity ? slab : slab.subarray(0, slabBytes(count)) };
   }
 

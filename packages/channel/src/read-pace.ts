@@ -12,14 +12,15 @@ export interface Resting {
   readonly goOn: () => void;
 }
 
-/** Lets sockets rest together, so that they also wake together. */
+/** Lets sockets rest together, so that they also wake together: at the ticks of a clock that stands still while none rests. */
 export class ReadPace {
   private tired: Array<Resting> = [];
   private resting: Array<Resting> = [];
   private scheduled = false;
+  private ticking = false;
   private timer: NodeJS.Timeout | undefined;
 
-  /** Calls `goOn` once: after a pause, or in the next turn of the event loop if the socket has more than one turn can bring. */
+  /** Calls `goOn` once: at the next tick, or in the next turn of the event loop if the socket has more than one turn can bring. */
   rest(reader: Resting): void {
     this.tired.push(reader);
     if (this.scheduled) return;
@@ -31,19 +32,23 @@ export class ReadPace {
     this.scheduled = false;
     const { tired } = this;
     this.tired = [];
-    const idle = this.resting.length === 0;
     for (const reader of tired) {
       if (reader.overflowing) reader.goOn();
       else this.resting.push(reader);
     }
-    if (!idle || this.resting.length === 0) return;
-    if (this.timer === undefined) this.timer = setTimeout(this.wake, READ_PAUSE_MILLIS);
+    if (this.ticking || this.resting.length === 0) return;
+    this.ticking = true;
+    if (this.timer === undefined) this.timer = setTimeout(this.tick, READ_PAUSE_MILLIS);
     else this.timer.refresh();
   };
 
-  private readonly wake = (): void => {
-    const { resting } = this;
+  private readonly tick = (): void => {
+    const { resting, timer } = this;
+    this.ticking = resting.length > 0;
+    if (!this.ticking) return;
     this.resting = [];
+    // Asked for again from within: the platform then keeps its list of timers of this length, which is dear to make.
+    timer?.refresh();
     for (const reader of resting) reader.goOn();
   };
 }
