@@ -1,5 +1,6 @@
 import { CELL_BODY_LEN } from "@allium/cell";
 import type { LinkCounters, LinkEnd, MemoryAccount, Signal } from "@allium/kernel";
+import { releaseSlab, takeSlab } from "./slab-pool.ts";
 import { slabBytes, type Train } from "./train.ts";
 
 /** Why nothing more comes from the peer for a circuit. */
@@ -49,6 +50,8 @@ export class CircuitInbox implements LinkEnd {
   private readonly limitBytes: number;
   private readonly maxTrain: number;
   private nextCapacity = 1;
+  /** The slab of the train that was taken last. */
+  private lent: Buffer | undefined = undefined;
   private end: InboxEnd | undefined = undefined;
 
   /**
@@ -83,7 +86,7 @@ export class CircuitInbox implements LinkEnd {
       const capacity = this.capacityAfter(tail, command);
       this.items++;
       const place = this.charge(slabBytes(capacity));
-      tail = { command, slab: Buffer.allocUnsafe(slabBytes(capacity)), capacity, place, count: 0 };
+      tail = { command, slab: takeSlab(slabBytes(capacity)), capacity, place, count: 0 };
       if (this.segments === NO_SEGMENTS) this.segments = [tail];
       else this.segments.push(tail);
     }
@@ -132,8 +135,12 @@ export class CircuitInbox implements LinkEnd {
     return control;
   }
 
-  /** The next train, or `undefined` if none waits. */
+  /** The next train, or `undefined` if none waits. Its slab is lent: from the next call on it is filled with other cells. */
   take(): Train | undefined {
+    if (this.lent !== undefined) {
+      releaseSlab(this.lent);
+      this.lent = undefined;
+    }
     const segment = this.segments[this.head];
     if (segment === undefined) return undefined;
     this.head++;
@@ -150,7 +157,8 @@ export class CircuitInbox implements LinkEnd {
     // A burst rarely fills its last slab: what is left over says little about the next one.
     const { capacity } = segment;
     this.nextCapacity = count === capacity ? Math.min(this.maxTrain, count * 2) : Math.max(count, capacity >> 1);
-    return { command, count, slab: count === segment.capacity ? slab : slab.subarray(0, slabBytes(count)) };
+    this.lent = slab;
+    return { command, count, slab: count === capacity ? slab : slab.subarray(0, slabBytes(count)) };
   }
 
   /** Why nothing more comes, once all that came was taken. */

@@ -3,7 +3,7 @@ import { Signal } from "@allium/kernel";
 import { assert, describe, it } from "@effect/vitest";
 import { Schema } from "effect";
 import { Random } from "../../../test/support/fuzz.ts";
-import { CircuitInbox } from "../src/index.ts";
+import { CircuitInbox, type Train } from "../src/index.ts";
 import { numbersOf } from "./support/channel.ts";
 
 const { RELAY, RELAY_EARLY } = ChannelCommand;
@@ -72,6 +72,44 @@ describe("a circuit's inbox", () => {
     for (let train = inbox.take(); train !== undefined; train = inbox.take()) numbers.push(...numbersOf(train));
     assert.deepStrictEqual(numbers, [1, 2]);
     chunk.fill(0xaa);
+  });
+
+  it("lends a train's slab until the next one is asked for, then fills it with other cells", () => {
+    const { inbox } = makeInbox();
+    const trains = (count: number): Array<Buffer> => {
+      const slabs: Array<Buffer> = [];
+      for (let number = 0; number < count; number++) push(inbox, number);
+      for (let train = inbox.take(); train !== undefined; train = inbox.take()) slabs.push(train.slab);
+      return slabs;
+    };
+    const [first] = trains(200).slice(-2);
+    for (let number = 500; number < 532; number++) push(inbox, number);
+    const lent = inbox.take();
+    for (let number = 600; number < 632; number++) push(inbox, number);
+    assert.deepStrictEqual(
+      numbersOf(lent as Train),
+      Array.from({ length: lent?.count ?? 0 }, (_, index) => 500 + index),
+    );
+    for (let train = inbox.take(); train !== undefined; train = inbox.take()) assert.isAbove(train.count, 0);
+    assert.include(
+      trains(64).map(({ buffer }) => buffer),
+      (first as Buffer).buffer,
+    );
+  });
+
+  it("keeps its trains long from one burst to the next, and lets them shrink by halves", () => {
+    const { inbox } = makeInbox();
+    const counts = (burst: number): Array<number> => {
+      const trains: Array<number> = [];
+      for (let number = 0; number < burst; number++) push(inbox, number);
+      for (let train = inbox.take(); train !== undefined; train = inbox.take()) trains.push(train.count);
+      return trains;
+    };
+    counts(100);
+    assert.deepStrictEqual(counts(100), [16, 32, 32, 20]);
+    assert.deepStrictEqual(counts(1), [1]);
+    assert.deepStrictEqual(counts(1), [1]);
+    assert.deepStrictEqual(counts(10), [5, 5]);
   });
 
   it("makes its trains longer while the circuit lags behind", () => {
