@@ -50,7 +50,7 @@ export const targets: ReadonlyArray<FuzzTarget> = [
       far.write(random.oneIn(2) ? random.mutate(cells) : cells);
       far.end();
       // It ends with the connection, or with a violation: never with a defect.
-      const exit = Effect.runSyncExit(Effect.flip(reader.run));
+      const exit = Effect.runSyncExit(Effect.flip(reader.turn));
       assert.equal(exit._tag, "Success");
       assert.ok(created <= activity.counters.cellsIn);
     },

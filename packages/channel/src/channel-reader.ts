@@ -55,7 +55,8 @@ export interface ChannelReaderOptions {
 /** The reading half of a channel: it hands every cell to where it belongs, and never waits for who is to have it. */
 export class ChannelReader {
   private readonly options: ChannelReaderOptions;
-  private readonly readable = Signal.make();
+  /** Begins a turn. */
+  readonly readable = Signal.make();
   /** How much was done since others last had a turn. */
   private work = 0;
 
@@ -66,8 +67,8 @@ export class ChannelReader {
   /** To be called when the connection has changed. */
   readonly wake = (): void => this.readable.notify();
 
-  /** The reader's whole life. */
-  readonly run: Effect.Effect<never, ChannelLost | ChannelProtocolError> = Effect.gen({ self: this }, function* () {
+  /** A turn of the reader: hands on what has come. */
+  readonly turn: Effect.Effect<void, ChannelLost | ChannelProtocolError> = Effect.gen({ self: this }, function* () {
     const { connection, decoder, activity, clock } = this.options;
     for (;;) {
       const violation = this.dispatch();
@@ -87,7 +88,7 @@ export class ChannelReader {
         return yield* new ChannelLost({ cause: connection.failure });
       } else {
         this.work = 0;
-        yield* this.readable.wait;
+        return;
       }
     }
   });

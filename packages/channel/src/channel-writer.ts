@@ -33,7 +33,8 @@ export class ChannelWriter {
   /** Whose turn it is to send. */
   readonly turns: TurnList;
   private readonly options: ChannelWriterOptions;
-  private readonly writable = Signal.make();
+  /** Begins a turn. */
+  readonly writable = Signal.make();
   private readonly answers = new CellQueue();
   private readonly controls = new CellQueue();
   private held: Buffer | undefined;
@@ -65,23 +66,21 @@ export class ChannelWriter {
   /** To be called when the connection has changed. */
   readonly wake = (): void => this.writable.notify();
 
-  /** The writer's whole life. */
-  readonly run: Effect.Effect<never> = Effect.gen({ self: this }, function* () {
+  /** A turn of the writer: gives the connection what waits, if it has got rid of what it was given before. */
+  readonly turn: Effect.Effect<void> = Effect.sync(() => {
     const { connection } = this.options;
-    for (;;) {
-      if (connection.pending === 0) {
-        if (this.waiting) {
-          this.write(this.hold());
-          continue;
-        }
-        if (this.held !== undefined) {
-          releaseWriteBuffer(this.held);
-          this.drop();
-        }
+    while (connection.pending === 0) {
+      if (this.waiting) {
+        this.write(this.hold());
+        continue;
       }
-      yield* this.writable.wait;
+      if (this.held !== undefined) {
+        releaseWriteBuffer(this.held);
+        this.drop();
+      }
+      return;
     }
-  }).pipe(Effect.ensuring(Effect.sync(() => this.letGo())));
+  });
 
   /**
    * A farewell: gives the connection the cells that wait before all trains, if it takes bytes at once. For the end of a
@@ -109,7 +108,8 @@ export class ChannelWriter {
     connection.write(held.subarray(0, end));
   }
 
-  private letGo(): void {
+  /** The channel is over. */
+  letGo(): void {
     // A buffer that the connection may still be reading from is left to the garbage collector.
     if (this.held !== undefined && this.options.connection.pending === 0) releaseWriteBuffer(this.held);
     this.drop();

@@ -224,11 +224,14 @@ export class Channel {
         this.reader.wake();
         this.writer.wake();
       });
-      const reactor = (name: string, run: Effect.Effect<never, ChannelError>) =>
-        Effect.ignore(group.start(Reactor.make({ name, reads: {}, writes: {}, run: () => run }).wire({})));
-      yield* reactor(READER, this.reader.run);
-      yield* reactor(WRITER, this.writer.run);
-      yield* reactor(KEEPER, this.keepTime);
+      group.startTurns(makeReader(this.reader).wire({}));
+      group.startTurns(makeWriter(this.writer).wire({}));
+      yield* Effect.ignore(
+        group.start(Reactor.make({ name: KEEPER, reads: {}, writes: {}, run: () => this.keepTime }).wire({})),
+      );
+      // The handshake may have left cells for the one, and something may wait for the other.
+      this.reader.wake();
+      this.writer.wake();
       const { cause } = yield* group.ended;
       const end = endOf(cause);
       this.release(end);
@@ -239,6 +242,7 @@ export class Channel {
   private release(end: ChannelEnd): void {
     if (this.isClosed) return;
     this.isClosed = true;
+    this.writer.letGo();
     if (typeof end === "string") this.writer.flush();
     this.options.connection.destroy();
     this.memory.close();
@@ -335,6 +339,22 @@ export class Channel {
     }
   });
 }
+
+const makeReader = Reactor.turns({
+  name: READER,
+  reads: {},
+  writes: {},
+  signal: (reader: ChannelReader) => reader.readable,
+  turn: (reader) => reader.turn,
+});
+
+const makeWriter = Reactor.turns({
+  name: WRITER,
+  reads: {},
+  writes: {},
+  signal: (writer: ChannelWriter) => writer.writable,
+  turn: (writer) => writer.turn,
+});
 
 const endOf = (cause: GroupCause<ChannelError, ChannelEnd>): ChannelEnd => {
   switch (cause._tag) {
