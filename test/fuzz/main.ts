@@ -22,6 +22,16 @@ const USAGE = `usage: npm run fuzz -- [options]
 /** An iteration that takes longer is a finding: some input makes a parser do far too much. */
 const SLOW_MS = 2000;
 
+/**
+ * Memory that the process may come to have in use, garbage included, above what it had before the target: an input that makes a
+ * parser take more is a finding. Looked at after iterations of more than {@link LOOK_MS}, since nobody fills so much in less.
+ */
+const MEMORY_BYTES = 256e6;
+const LOOK_MS = 5;
+
+/** What is still referred to after all iterations may be so much more than before: a target that keeps more has a leak. */
+const LEAK_BYTES = 16e6;
+
 const ROOT = resolve(import.meta.dirname, "../..");
 
 interface Options {
@@ -94,8 +104,15 @@ const liveHeap = (): number => {
 
 const megabytes = (bytes: number): string => `${(bytes / 1e6).toFixed(1)} MB`;
 
+/** Memory in use, garbage included. */
+const memoryInUse = (): number => {
+  const { heapUsed, external } = process.memoryUsage();
+  return heapUsed + external;
+};
+
 const runTarget = (target: FuzzTarget, options: Options): Finding | undefined => {
   const heapBefore = liveHeap();
+  const memoryBefore = memoryInUse();
   const started = performance.now();
   let slowest = 0;
   for (let iteration = options.start; iteration < options.start + options.iterations; iteration++) {
@@ -109,14 +126,23 @@ const runTarget = (target: FuzzTarget, options: Options): Finding | undefined =>
     if (took > SLOW_MS) {
       return { target: target.name, iteration, error: new Error(`one run took ${took.toFixed(0)} ms`) };
     }
+    if (took > LOOK_MS && memoryInUse() - memoryBefore > MEMORY_BYTES) {
+      return { target: target.name, iteration, error: new Error(`more than ${megabytes(MEMORY_BYTES)} in use`) };
+    }
     slowest = Math.max(slowest, took);
   }
-  const rate = options.iterations / ((performance.now() - started) / 1000);
+  const seconds = (performance.now() - started) / 1000;
+  const rate = options.iterations / seconds;
   const heap = liveHeap();
+  if (heap - heapBefore > LEAK_BYTES) {
+    const error = new Error(`${megabytes(heap - heapBefore)} are still referred to at the end`);
+    return { target: target.name, iteration: options.start, error };
+  }
   console.log(
     [
       target.name.padEnd(42),
-      `${rate.toFixed(0).padStart(9)} runs/s`,
+      `${options.iterations.toString().padStart(8)} runs in ${seconds.toFixed(0).padStart(4)} s`,
+      `${rate.toFixed(0).padStart(7)} runs/s`,
       `slowest ${slowest.toFixed(1).padStart(6)} ms`,
       `heap ${megabytes(heap).padStart(8)} (grew ${megabytes(heap - heapBefore)})`,
       `rss ${megabytes(process.memoryUsage().rss)}`,

@@ -334,6 +334,8 @@ describe("a summary", () => {
       [24, 25, 6900, 7000, 0, 65_536].map((port) => closed.permits(port)),
       [true, false, false, true, false, false],
     );
+    // A range of one port is a port: it says the same, and is written shorter.
+    assert.strictEqual(PortPolicy.parse("reject 1-1,25-25").toString(), "reject 1,25");
     assert.isTrue(PortPolicy.parse("reject 1-65535").rejectsAll);
     assert.isFalse(PortPolicy.parse("reject 1-65534").rejectsAll);
     assert.isFalse(PortPolicy.parse("accept 1-65535").rejectsAll);
