@@ -98,6 +98,7 @@ const ids: ReadonlyArray<HostileCase> = [
   withoutStream(RelayCommand.DATA, randomBytes(100), IGNORED),
   withoutStream(RelayCommand.END, Buffer.of(6), IGNORED),
   withoutStream(RelayCommand.CONNECTED, Buffer.alloc(0), IGNORED),
+  withoutStream(RelayCommand.RESOLVED, Buffer.of(4, 4, 1, 2, 3, 4, 0, 0, 0, 0), IGNORED),
   withoutStream(RelayCommand.XOFF, Buffer.of(0), IGNORED),
   withoutStream(RelayCommand.XON, Buffer.alloc(5), IGNORED),
   onStream(RelayCommand.EXTEND2, Buffer.of(0, 0, 2, 0, 0), IGNORED, true),
@@ -105,6 +106,14 @@ const ids: ReadonlyArray<HostileCase> = [
   onStream(RelayCommand.DROP, Buffer.alloc(0), IGNORED),
   onStream(RelayCommand.PADDING_NEGOTIATE, Buffer.of(0, 2, 1, 0), IGNORED),
   onStream(RelayCommand.CONFLUX_LINK, randomBytes(50), IGNORED),
+  onStream(RelayCommand.EXTEND, randomBytes(200), IGNORED, true),
+  onStream(RelayCommand.EXTENDED, randomBytes(148), IGNORED),
+  onStream(RelayCommand.EXTENDED2, Buffer.concat([Buffer.of(0, 64), randomBytes(64)]), IGNORED),
+  onStream(RelayCommand.TRUNCATED, Buffer.of(1), IGNORED),
+  onStream(RelayCommand.PADDING_NEGOTIATED, Buffer.of(0, 2, 1, 0), IGNORED),
+  onStream(RelayCommand.CONFLUX_LINKED, randomBytes(50), IGNORED),
+  onStream(RelayCommand.CONFLUX_LINKED_ACK, Buffer.alloc(0), IGNORED),
+  onStream(RelayCommand.CONFLUX_SWITCH, Buffer.alloc(4), IGNORED),
   onStream(RelayCommand.ESTABLISH_INTRO, randomBytes(50), IGNORED),
 ];
 

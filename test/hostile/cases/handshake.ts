@@ -399,10 +399,53 @@ const cases: ReadonlyArray<HostileCase> = [
   ),
 ];
 
+/** Any cell of a command that has no place in the handshake. */
+const misplaced = (name: keyof typeof ChannelCommand, circIdLen: 2 | 4): Buffer => {
+  const command = ChannelCommand[name];
+  const circId = MISPLACED_WITHOUT_CIRCUIT.has(name) ? 0 : circIdLen === 2 ? 0x8001 : 0x8000_0001;
+  const body = randomBytes(100);
+  return rawCell(circId, command, body, command >= 128 ? body.length : undefined, circIdLen);
+};
+
+const MISPLACED_WITHOUT_CIRCUIT: ReadonlySet<string> = new Set(["PADDING_NEGOTIATE", "AUTH_CHALLENGE", "AUTHENTICATE"]);
+
+const OF_CIRCUITS = [
+  "CREATE",
+  "CREATED",
+  "RELAY",
+  "DESTROY",
+  "CREATE_FAST",
+  "CREATED_FAST",
+  "RELAY_EARLY",
+  "CREATE2",
+  "CREATED2",
+  "PADDING_NEGOTIATE",
+] as const;
+
+/** Each message in each of the two states that it does not belong to, unless it is above. */
+const everywhere: ReadonlyArray<HostileCase> = [
+  ...[...OF_CIRCUITS, "AUTH_CHALLENGE" as const, "AUTHENTICATE" as const].map(
+    (name): HostileCase => ({
+      what: `${name} before VERSIONS`,
+      rule: "tor-spec 4",
+      answer: CLOSES,
+      play: beforeVersions(misplaced(name, 2)),
+    }),
+  ),
+  ...OF_CIRCUITS.map(
+    (name): HostileCase => ({
+      what: `${name} before NETINFO`,
+      rule: "tor-spec 4",
+      answer: CLOSES,
+      play: beforeNetinfo(misplaced(name, 4)),
+    }),
+  ),
+].filter(({ what }) => cases.every((known) => known.what !== what));
+
 /** What is sent between TLS and the first circuit. */
 export const handshake: HostileSubject = {
   title: "The link handshake",
   about:
     "TLS is done; the peer is the side that connected. Nothing but its own channel can suffer, and nobody knows it yet: any violation closes it, without a word.",
-  cases,
+  cases: [...cases, ...everywhere],
 };
