@@ -1,7 +1,7 @@
 import { DestroyReason, HandshakeType } from "@allium/cell";
 import type { CreateRequest } from "@allium/channel";
-import { type MemoryQuota, Signal } from "@allium/kernel";
-import { Cause, type Clock, Effect, type Fiber } from "effect";
+import type { MemoryQuota } from "@allium/kernel";
+import { Cause, type Clock, Effect, Exit, type Fiber } from "effect";
 import { AskedCircuit } from "./asked-circuit.ts";
 import { type Answered, type CreateOptions, UnknownHandshake } from "./handshake.ts";
 import { HandshakeQueue, type HandshakeQueueLimits, type HandshakeTicket } from "./handshake-queue.ts";
@@ -57,6 +57,8 @@ export interface CircuitAcceptorOptions {
   readonly launch: (asked: AskedCircuit, answered: Answered) => void;
   /** Runs an effect in a fiber. */
   readonly fork: (effect: Effect.Effect<void>) => Fiber.Fiber<void>;
+  /** Calls a function in a later turn, when everybody who can go on now has. */
+  readonly later: (run: () => void) => void;
   readonly onRefused: (refusal: CircuitRefusal) => void;
 }
 
@@ -77,7 +79,7 @@ export class CircuitAcceptor {
   private underWay = 0;
   /** When those were begun that are done and have not been counted yet. */
   private done: Array<number> = [];
-  private readonly isDone = Signal.make();
+  private pumping = false;
   /** Handshakes that take longer than a turn. */
   private readonly fibers = new Set<Fiber.Fiber<void>>();
 
@@ -91,22 +93,6 @@ export class CircuitAcceptor {
       },
     );
   }
-
-  /** Sees to the queue, for as long as the relay has circuits. What is under way ends with it. */
-  readonly run: Effect.Effect<never> = Effect.gen({ self: this }, function* () {
-    for (;;) {
-      yield* this.isDone.wait;
-      // The next ones have their turn after everybody else: handshakes must not hold up cells.
-      yield* Effect.yieldNow;
-      this.pump();
-    }
-  }).pipe(
-    Effect.ensuring(
-      Effect.sync(() => {
-        for (const fiber of this.fibers) fiber.interruptUnsafe();
-      }),
-    ),
-  );
 
   /** CREATEs that wait for somebody to answer them. */
   get queued(): number {
@@ -125,19 +111,20 @@ export class CircuitAcceptor {
     if (asked.gone) return;
     const { message } = request;
     waiting.set(asked, UNDER_WAY);
-    if (kindOf(message) === "fast") return this.fork(asked, message);
+    if (kindOf(message) === "fast") return this.work(asked, message);
     if (queue.size === 0 && this.underWay < options.service.concurrency) return this.start({ asked, message });
     const ticket = queue.add(request.channel, { asked, message }, this.now());
     // Unless it is the one that was dropped at once.
     if (waiting.has(asked)) waiting.set(asked, ticket);
   }
 
-  /** Answers nobody any more; who still waits is told. */
+  /** Answers nobody any more; who still waits is told, and what is under way is given up. */
   close(): void {
     for (const asked of [...this.waiting.keys()]) {
       this.withdraw(asked);
       this.end(asked, DestroyReason.FINISHED);
     }
+    for (const fiber of this.fibers) fiber.interruptUnsafe();
   }
 
   /** A circuit has ended before it was answered. */
@@ -148,7 +135,8 @@ export class CircuitAcceptor {
   };
 
   /** Counts what is done, and has as many answered as may be worked on at once. */
-  private pump(): void {
+  private readonly pump = (): void => {
+    this.pumping = false;
     const now = this.now();
     for (const begun of this.done) this.queue.noteDone(now - begun);
     this.underWay -= this.done.length;
@@ -159,54 +147,65 @@ export class CircuitAcceptor {
       this.waiting.set(next.asked, UNDER_WAY);
       this.start(next);
     }
-  }
+  };
 
   private start({ asked, message }: Asked): void {
     this.underWay++;
     const begun = this.now();
-    this.fork(asked, message, () => {
+    this.work(asked, message, () => {
       this.done.push(begun);
-      this.isDone.notify();
+      if (this.pumping) return;
+      this.pumping = true;
+      // The next ones have their turn after everybody else: handshakes must not hold up cells.
+      this.options.later(this.pump);
     });
   }
 
-  private fork(asked: AskedCircuit, message: CreateMessage, onDone?: () => void): void {
-    const fiber = this.options.fork(this.answer(asked, message));
-    if (fiber.pollUnsafe() === undefined) {
-      this.fibers.add(fiber);
-      fiber.addObserver(() => this.fibers.delete(fiber));
+  /** Has one answered: on the spot, if the service can. */
+  private work(asked: AskedCircuit, message: CreateMessage, onDone?: () => void): void {
+    const answer = this.ask(message);
+    if (Exit.isExit(answer)) {
+      this.onAnswer(asked, message, answer as Exit.Exit<Answered, HandshakeRefused>);
+      return onDone?.();
     }
-    if (onDone !== undefined) fiber.addObserver(onDone);
-  }
-
-  private answer(asked: AskedCircuit, message: CreateMessage): Effect.Effect<void> {
-    const { service, createOptions, launch } = this.options;
-    const answer = Effect.suspend(() => service.answer(message, createOptions()));
-    return Effect.matchCauseEffect(answer, {
-      onSuccess: (answered) => {
-        if (asked.gone) return Effect.void;
-        if (asked.near.inbox.bytes > 0) this.refuse(asked, "early");
-        else {
-          this.waiting.delete(asked);
-          this.counters.answered[kindOf(message)]++;
-          launch(asked, answered);
-        }
-        return Effect.void;
-      },
-      onFailure: (cause) => this.onFailure(asked, cause),
+    const fiber = this.options.fork(Effect.map(Effect.exit(answer), (exit) => this.onAnswer(asked, message, exit)));
+    this.fibers.add(fiber);
+    fiber.addObserver(() => {
+      this.fibers.delete(fiber);
+      onDone?.();
     });
   }
 
-  private onFailure(asked: AskedCircuit, cause: Cause.Cause<HandshakeRefused>): Effect.Effect<void> {
+  private ask(message: CreateMessage): Effect.Effect<Answered, HandshakeRefused> {
+    try {
+      return this.options.service.answer(message, this.options.createOptions());
+    } catch (bug) {
+      return Exit.die(bug);
+    }
+  }
+
+  private onAnswer(asked: AskedCircuit, message: CreateMessage, exit: Exit.Exit<Answered, HandshakeRefused>): void {
+    if (asked.gone) return;
+    if (Exit.isFailure(exit)) return this.onFailure(asked, exit.cause);
+    if (asked.near.inbox.bytes > 0) return this.refuse(asked, "early");
+    this.counters.answered[kindOf(message)]++;
+    try {
+      this.options.launch(asked, exit.value);
+    } catch (bug) {
+      return this.onFailure(asked, Cause.die(bug));
+    }
+    this.waiting.delete(asked);
+  }
+
+  private onFailure(asked: AskedCircuit, cause: Cause.Cause<HandshakeRefused>): void {
     const error = Cause.findErrorOption(cause);
     if (error._tag === "Some") {
-      this.refuse(asked, error.value instanceof UnknownHandshake ? "unknownHandshake" : "handshake");
-      return Effect.void;
+      return this.refuse(asked, error.value instanceof UnknownHandshake ? "unknownHandshake" : "handshake");
     }
     // An interruption is the end of all circuits: `close` has told the peer.
-    if (!Cause.hasDies(cause)) return Effect.void;
+    if (!Cause.hasDies(cause)) return;
     this.refuse(asked, "bug");
-    return Effect.logError("a CREATE was not answered because of a bug", cause);
+    this.options.fork(Effect.logError("a CREATE was not answered because of a bug", cause));
   }
 
   private refuse(asked: AskedCircuit, refusal: CircuitRefusal): void {

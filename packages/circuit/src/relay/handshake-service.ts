@@ -1,6 +1,6 @@
 import { CellError, type Create2, type CreateFast } from "@allium/cell";
 import { HandshakeError } from "@allium/crypto";
-import { Context, Effect } from "effect";
+import { Context, type Effect, Exit } from "effect";
 import { type Answered, answerCreate, type CreateOptions, UnknownHandshake } from "./handshake.ts";
 
 /** Why a CREATE is not answered: its sender is at fault. */
@@ -14,7 +14,8 @@ export interface HandshakeService {
   readonly concurrency: number;
   /**
    * Answers one. Interrupted when the relay's circuits end, not when the peer gives up meanwhile: then the answer is thrown
-   * away. Anything but the errors named is a bug, which costs the circuit.
+   * away. Anything but the errors named is a bug, which costs the circuit. An answer that is an `Exit` is taken on the spot,
+   * without a fiber.
    */
   readonly answer: (message: Create2 | CreateFast, options: CreateOptions) => Effect.Effect<Answered, HandshakeRefused>;
 }
@@ -23,16 +24,15 @@ export interface HandshakeService {
 export const handshakesInline: HandshakeService = {
   // Between two turns of the event loop: less than a millisecond of work.
   concurrency: 4,
-  answer: (message, options) =>
-    Effect.try({
-      try: () => answerCreate(message, options),
-      catch: (cause) => {
-        if (cause instanceof HandshakeError || cause instanceof CellError || cause instanceof UnknownHandshake) {
-          return cause;
-        }
-        throw cause;
-      },
-    }),
+  answer: (message, options) => {
+    try {
+      return Exit.succeed(answerCreate(message, options));
+    } catch (cause) {
+      return cause instanceof HandshakeError || cause instanceof CellError || cause instanceof UnknownHandshake
+        ? Exit.fail(cause)
+        : Exit.die(cause);
+    }
+  },
 };
 
 /** Who answers the CREATEs of a relay. @default handshakesInline; a pool of workers is provided in its place */

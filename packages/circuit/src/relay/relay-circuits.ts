@@ -1,7 +1,7 @@
 import { ChannelManager, type CreateRequest, Entropy } from "@allium/channel";
 import type { HandshakeServerKeys } from "@allium/crypto";
 import { Memory, ReactorGroup } from "@allium/kernel";
-import { Clock, Context, Effect, Layer } from "effect";
+import { Clock, Context, Effect, Layer, Scheduler } from "effect";
 import { type CircuitLimits, DEFAULT_CIRCUIT_LIMITS } from "../circuit-context.ts";
 import type { CongestionParams } from "../congestion/index.ts";
 import { StreamHandling } from "../stream-path.ts";
@@ -73,7 +73,9 @@ const make = Effect.fnUntraced(function* (config: RelayCircuitsConfig) {
   const clock = yield* Clock.Clock;
   const quota = yield* Memory.Quota;
   const groups = yield* ReactorGroup.host;
-  const fork = Effect.runForkWith(yield* Effect.context<never>());
+  const context = yield* Effect.context<never>();
+  const fork = Effect.runForkWith(context);
+  const dispatcher = Context.get(context, Scheduler.Scheduler).makeDispatcher();
   const endWatch = new EndWatch(clock);
   const open = new Set<RelayCircuit>();
   let created = 0;
@@ -107,9 +109,9 @@ const make = Effect.fnUntraced(function* (config: RelayCircuitsConfig) {
     createOptions: () => ({ keys: config.keys(), congestion: config.congestion(), random: entropy.bytes }),
     launch: (asked, answered) => open.add(new OpenCircuit(home, ++created, asked, answered)),
     fork,
+    later: (run) => dispatcher.scheduleTask(run, 0),
     onRefused: (refusal) => config.onRefused?.(refusal),
   });
-  yield* Effect.forkScoped(acceptor.run);
   // Before the fibers of the handshakes are interrupted.
   yield* Effect.addFinalizer(() => Effect.sync(() => acceptor.close()));
   yield* channels.acceptCircuits((request) => acceptor.accept(request));
