@@ -73,7 +73,13 @@ export const differences: ReadonlyArray<Difference> = [
     "TRUNCATED REQUESTED",
     "`tor` drops most messages with an ID that they cannot have, and does not look at it here. Allium drops them all",
   ),
-  one("CONFLUX_LINK with a stream ID", "DESTROY PROTOCOL", "Dropped as all messages with an ID that they cannot have"),
+  ...many(
+    ["CONFLUX_LINK", "CONFLUX_LINKED", "CONFLUX_LINKED_ACK", "CONFLUX_SWITCH"].map(
+      (name) => `${name} with a stream ID`,
+    ),
+    "DESTROY PROTOCOL",
+    "Dropped as all messages with an ID that they cannot have; without one they end the circuit here too",
+  ),
   one(
     "PADDING_NEGOTIATE for a machine that nobody knows",
     "PADDING_NEGOTIATED",
