@@ -127,6 +127,16 @@ describe("opening, at an exit", () => {
     assert.deepInclude(sent[2]?.message, { _tag: "RESOLVED", answers: [{ _tag: "ERROR", transient: false, ttl: 0 }] });
   });
 
+  it("does not answer a malformed request with the ID of a stream that is there", () => {
+    const table = new TableUnderTest({ begin: () => opened(new Application()) });
+    table.deliver([7, begin()]);
+    table.collect();
+    table.deliverBody(7, RelayCommand.BEGIN, Buffer.from("no port\0"));
+    table.deliverBody(7, RelayCommand.RESOLVE, Buffer.from(""));
+    assert.deepStrictEqual(tags(table.collect()), []);
+    assert.strictEqual(table.table.size, 1);
+  });
+
   it("takes offence at what is malformed on a stream, and not at the same for a stream that is not there", () => {
     const table = new TableUnderTest({ begin: () => opened(new Application()) });
     table.deliver([7, begin()]);

@@ -125,20 +125,26 @@ export class Delivery {
     }
   }
 
-  /** Reads a message; `undefined` if it was a request that is malformed, which was answered: the circuit is not to blame. */
+  /**
+   * Reads a message; `undefined` if it was a request that is malformed, which was answered: the circuit is not to blame. With the ID
+   * of a stream that is there it is dropped, as every other request: an answer would be taken for that stream's.
+   */
   private readMessage(view: RelayMessageView): ForwardMessage | BackwardMessage | undefined {
     try {
       return this.read(view);
     } catch (cause) {
       if (!(cause instanceof CellError) || this.options.role !== "exit") throw cause;
+      const isKnown = this.map.get(view.streamId) !== undefined;
       const unresolvable = cause.problem === "destination";
       switch (view.command) {
         case RelayCommand.BEGIN: {
+          if (isKnown) return undefined;
           const reason = unresolvable ? EndReason.RESOLVEFAILED : EndReason.TORPROTOCOL;
           this.map.reply(view.streamId, { _tag: "END", reason, resolved: undefined });
           return undefined;
         }
         case RelayCommand.RESOLVE:
+          if (isKnown) return undefined;
           this.map.reply(view.streamId, {
             _tag: "RESOLVED",
             answers: [{ _tag: "ERROR", transient: false, ttl: 0 }],
@@ -146,7 +152,7 @@ export class Delivery {
           return undefined;
         default:
           // For a stream that is not there it is dropped, whatever it is.
-          if (this.map.get(view.streamId) !== undefined) throw cause;
+          if (isKnown) throw cause;
           this.map.strayMessages++;
           return undefined;
       }
