@@ -160,8 +160,8 @@ const openCircuits = async (arena: Arena, peer: LinkPeer, options: CircuitOption
 };
 
 /** Opens a channel as a relay, with two circuits that end at the target. The caller's, to destroy. */
-export const openAsRelay = async (arena: Arena): Promise<CircuitStage> =>
-  await openCircuits(arena, await LinkPeer.connect(arena.target.port), {});
+export const openAsRelay = async (arena: Arena, options: CircuitOptions = {}): Promise<CircuitStage> =>
+  await openCircuits(arena, await LinkPeer.connect(arena.target.port), options);
 
 /** What has come of an attack on a circuit. */
 const resultOf = async (

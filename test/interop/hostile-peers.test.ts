@@ -3,6 +3,7 @@ import type { Arena, HostileCase } from "../hostile/case.ts";
 import { create, type HostileCircuit } from "../hostile/circuit.ts";
 import { differences } from "../hostile/differences.ts";
 import { playChannel, playCircuit } from "../hostile/generate.ts";
+import { playStreams } from "../hostile/generate-streams.ts";
 import { authenticate } from "../hostile/handshake.ts";
 import { makeIdentity } from "../hostile/identity.ts";
 import { LinkPeer } from "../hostile/link-peer.ts";
@@ -113,17 +114,19 @@ describeWithTor("hostile peers, at Allium's relay and at tor's", () => {
   }
 
   describe("generated sequences are answered alike", () => {
+    const kinds = [
+      ["on a circuit", playCircuit],
+      ["on a channel", playChannel],
+      ["on streams", playStreams],
+    ] as const;
     for (let seed = 1; seed <= GENERATED; seed++) {
-      it(`on a circuit, seed ${seed}`, async () => {
-        const [ours, theirs] = await Promise.all([playCircuit(seed, allium), playCircuit(seed, tor)]);
-        assert.deepStrictEqual(ours.answers, theirs.answers, ours.steps.join("; "));
-        await nobodyElseNotices();
-      });
-      it(`on a channel, seed ${seed}`, async () => {
-        const [ours, theirs] = await Promise.all([playChannel(seed, allium), playChannel(seed, tor)]);
-        assert.deepStrictEqual(ours.answers, theirs.answers, ours.steps.join("; "));
-        await nobodyElseNotices();
-      });
+      for (const [where, playSequence] of kinds) {
+        it(`${where}, seed ${seed}`, async () => {
+          const [ours, theirs] = await Promise.all([playSequence(seed, allium), playSequence(seed, tor)]);
+          assert.deepStrictEqual(ours.answers, theirs.answers, ours.steps.join("; "));
+          await nobodyElseNotices();
+        });
+      }
     }
   });
 

@@ -144,6 +144,20 @@ const begin: ReadonlyArray<HostileCase> = [
     circuit.sendBody(RelayCommand.DATA, 7, Buffer.from("\x16\x03\x01 what?\r\n\r\n\r\n\r\n"));
     await circuit.receives(RelayCommand.END, 7, 1, 1_500);
   }),
+  one(
+    "a malformed BEGIN with the ID of a stream that is open",
+    "open",
+    IGNORED,
+    ({ circuit }) => circuit.sendBody(RelayCommand.BEGIN, 1, Buffer.from("no port\0")),
+    { stream: "silent" },
+  ),
+  one(
+    "a malformed RESOLVE with the ID of a stream that is open",
+    "open",
+    IGNORED,
+    ({ circuit }) => circuit.sendBody(RelayCommand.RESOLVE, 1),
+    { stream: "silent" },
+  ),
 ];
 
 const resolving = (what: string, answer: string, body: Buffer): HostileCase =>
