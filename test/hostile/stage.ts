@@ -4,7 +4,7 @@ import { create, createFast, describeEvent, freshCircId, HostileCircuit, type Re
 import { authenticate, hello, netinfoCell } from "./handshake.ts";
 import { type AskedCircuit, HostileRelay, type HostileRelayOptions } from "./hostile-relay.ts";
 import { randomBytes } from "./identity.ts";
-import { LinkPeer } from "./link-peer.ts";
+import { LinkPeer, type ReceivedCell } from "./link-peer.ts";
 
 /** How long a relay may take for an answer before it counts as none. */
 const PATIENCE_MS = 4_000;
@@ -253,14 +253,22 @@ export const onFarSide =
       };
       let seen = circuit.events.length;
       let works = () => passesThrough(circuit, far);
+      let endedHere = false;
       const endsHere = (): void => {
+        endedHere = true;
         works = () => isServed(circuit);
       };
       const told = await attack({ ...stage, relay, far, extended, endsHere });
       const answer = await resultOf(stage, told, seen, () => works());
-      const destroyed = far.peer.cells.find(
-        (cell) => cell.command === ChannelCommand.DESTROY && cell.circId === far.circId,
-      );
+      const destroyOf = (): ReceivedCell | undefined =>
+        far.peer.cells.find((cell) => cell.command === ChannelCommand.DESTROY && cell.circId === far.circId);
+      const isOver = circuit.destroyed !== undefined || answer.includes("no more") || endedHere;
+      if (isOver && destroyOf() === undefined && !far.peer.closed) {
+        // `tor` may keep it until the channel has something else to send: another CREATE2.
+        stage.neighbour.extend(relay.target);
+        await far.peer.until(() => destroyOf() ?? (far.peer.closed ? true : undefined), 700);
+      }
+      const destroyed = destroyOf();
       const seenThere = far.peer.closed
         ? "the next channel is closed"
         : destroyed === undefined
