@@ -5,7 +5,7 @@
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 import { Effect, Queue } from "effect";
-import { Link, Mailbox, Reactor, ReactorGroup, Signal, Topology } from "../src/index.ts";
+import { type GroupHost, Link, Mailbox, Reactor, ReactorGroup, Signal, Topology } from "../src/index.ts";
 
 setFlagsFromString("--expose-gc");
 const collectGarbage = runInNewContext("gc") as () => void;
@@ -166,6 +166,71 @@ const makeAndTearDown = Effect.scoped(
   }),
 );
 
+const turning = Reactor.turns({
+  name: "forward",
+  reads: { wake: Reactor.port<number>() },
+  writes: { out: Reactor.port<number>() },
+  signal: (signal: Signal) => signal,
+  turn: (_, { wake, out }) =>
+    Effect.gen(function* () {
+      for (let taken = wake.takeUnsafe(); taken !== undefined; taken = wake.takeUnsafe()) {
+        const item = yield* taken;
+        if (!out.offerUnsafe(item)) yield* out.offer(item);
+      }
+    }).pipe(Effect.orDie),
+});
+const turningSink = Reactor.turns({
+  name: "sink",
+  reads: { items: Reactor.port<number>() },
+  writes: {},
+  signal: (signal: Signal) => signal,
+  turn: (_, { items }) =>
+    Effect.sync(() => {
+      while (items.takeUnsafe() !== undefined);
+    }),
+});
+
+/** The same in turns, on a host. */
+const makeTurning = (host: GroupHost) => {
+  const group = host.make({ name: "idle" });
+  const [into, between] = [group.link<number>("into"), group.link<number>("between")];
+  group.startTurns(turning(Signal.make()).wire({ wake: into.reader, out: between.writer }));
+  group.startTurns(turningSink(Signal.make()).wire({ items: between.reader }));
+  return { group, into };
+};
+
+const makeAndTearDownTurning = Effect.scoped(
+  Effect.map(ReactorGroup.host, (host) => {
+    for (let n = 0; n < GROUPS; n++) makeTurning(host).group.stopUnsafe("done");
+  }),
+);
+
+/** An item to each of a hundred groups, again and again: two turns each. */
+const turns = Effect.scoped(
+  Effect.gen(function* () {
+    const host = yield* ReactorGroup.host;
+    const inlets = Array.from({ length: 100 }, () => makeTurning(host).into.writer);
+    for (let n = 0; n < ITEMS / 200; n++) {
+      for (const inlet of inlets) inlet.offerUnsafe(n);
+      yield* Effect.yieldNow;
+      yield* Effect.yieldNow;
+    }
+  }),
+);
+
+const idleTurning = Effect.scoped(
+  Effect.map(ReactorGroup.host, (host) => {
+    const groups: Array<unknown> = new Array(GROUPS);
+    makeTurning(host);
+    collectGarbage();
+    const before = process.memoryUsage().heapUsed;
+    for (let n = 0; n < GROUPS; n++) groups[n] = makeTurning(host);
+    collectGarbage();
+    const bytes = (process.memoryUsage().heapUsed - before) / GROUPS;
+    console.log(`${"the same in turns, on a host".padEnd(52)} ${bytes.toFixed(0).padStart(7)} bytes`);
+  }),
+);
+
 const idleGroups = Effect.scoped(
   Effect.gen(function* () {
     const groups = new Array<ReactorGroup<never, string>>(GROUPS);
@@ -204,5 +269,8 @@ await measure("ping-pong over plain queues", "hop", ITEMS, queuePingPong);
 await measure("ping-pong over links", "hop", ITEMS, linkPingPong);
 await measure("ping-pong by signals", "wake", ITEMS, signalPingPong);
 await measure("stream through a mailbox", "command", ITEMS, mailboxHop);
+await measure("turn of a reactor", "turn", ITEMS, turns);
 await measure("group made, run and torn down", "group", GROUPS, makeAndTearDown);
+await measure("the same in turns, on a host", "group", GROUPS, makeAndTearDownTurning);
 await Effect.runPromise(idleGroups);
+await Effect.runPromise(idleTurning);
