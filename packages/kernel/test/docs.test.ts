@@ -12,6 +12,7 @@ import { fullMailbox, makePeers, sync } from "./examples/peers.ts";
 import { wordCount } from "./examples/pipeline.ts";
 import { program } from "./examples/supervisor.ts";
 import { drawing } from "./examples/topology.ts";
+import { countWords } from "./examples/turns.ts";
 
 const here = new URL(".", import.meta.url);
 const read = (path: string) => readFileSync(new URL(path, here), "utf8");
@@ -41,6 +42,21 @@ describe("what the documentation shows", () => {
       }
     }
   });
+
+  it.effect("turns: counts the words, and ends with the link", () =>
+    Effect.gen(function* () {
+      const { counts, cause } = yield* countWords;
+      assert.isTrue(cause._tag === "ReactorEnded" && cause.reactor === "counter");
+      assert.deepStrictEqual(
+        [...counts],
+        [
+          ["to", 2],
+          ["be", 1],
+          ["released", 1],
+        ],
+      );
+    }),
+  );
 
   it.effect("pipeline: counts the words, and ends with the reactor that has the result", () =>
     Effect.gen(function* () {

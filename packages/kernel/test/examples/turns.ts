@@ -1,0 +1,28 @@
+import { Reactor, ReactorGroup, Signal } from "@allium/kernel";
+import { Effect } from "effect";
+
+const counter = Reactor.turns({
+  name: "counter",
+  reads: { words: Reactor.port<string>() },
+  writes: {},
+  signal: (given: { readonly signal: Signal; readonly counts: Map<string, number> }) => given.signal,
+  turn: ({ counts }, { words }) =>
+    Effect.gen(function* () {
+      for (let taken = words.takeUnsafe(); taken !== undefined; taken = words.takeUnsafe()) {
+        const word = yield* taken;
+        counts.set(word, (counts.get(word) ?? 0) + 1);
+      }
+    }),
+});
+
+export const countWords = Effect.gen(function* () {
+  const host = yield* ReactorGroup.host;
+  const counts = new Map<string, number>();
+  const group = host.make({ name: "words", onRelease: () => counts.set("released", 1) });
+  const words = group.link<string>("words");
+  group.startTurns(counter({ signal: Signal.make(), counts }).wire({ words: words.reader }));
+  for (const word of ["to", "be", "to"]) yield* words.writer.offer(word);
+  yield* words.writer.end;
+  const { cause } = yield* group.ended;
+  return { counts, cause };
+});
