@@ -53,6 +53,8 @@ const benchRelay = async (): Promise<void> => {
   });
   if (allium === undefined) throw new Error("Allium's relay was not started");
   const { status } = await bench.network.waitForConsensus(allium.nickname, { flags: ["Running", "Valid"] });
+  // An exit serves no streams from a relay that it does not know.
+  await allium.knowsRelays(bench.network.nodes.length - bench.network.clients.length);
   const relay = { nickname: "Allium", fingerprint: status.fingerprint, pid: allium.pid };
   const options = { bytes, circuits, onProgress: say };
   const figures: Array<RelayFigures> = [];

@@ -96,6 +96,8 @@ const main = async (): Promise<void> => {
   const exit = allium ?? network.exits[0]!;
   const listed = network.waitForConsensus(exit.nickname, { flags: ["Running", "Valid", "Exit"] });
   const { status, rounds } = await (allium?.whileRunning(listed) ?? listed);
+  // An exit serves no streams from a relay that it does not know.
+  await allium?.whileRunning(allium.knowsRelays(network.nodes.length - network.clients.length));
   const when = rounds === 0 ? "the first consensus" : `the consensus, ${rounds} rounds later`;
   say(`${exit.nickname} is in ${when}: ${[...status.flags].join(", ")}`);
 

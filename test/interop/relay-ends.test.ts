@@ -41,7 +41,7 @@ describeWithTor("the end of a peer in the middle of a transfer", () => {
         allium = await startInProcess(starting);
       },
     });
-    await waitUntilKnown(network);
+    await waitUntilKnown(network, allium);
     origin = await network.childOrigin();
     relays = network.relays.slice(0, 2).map((relay) => relay.fingerprint);
     doomedRelay = network.relays[2]!;

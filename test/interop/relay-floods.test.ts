@@ -17,7 +17,7 @@ import {
 } from "../network/index.ts";
 import { describeWithTor } from "../network/vitest.ts";
 import { UNHURRIED, WITHOUT_CONFLUX, waitUntilKnown } from "./support/allium.ts";
-import { askOrigin, clientFrom, connectFrom, eventually, extendTo, hasConsensus } from "./support/floods.ts";
+import { askOrigin, clientFrom, connectFrom, eventually, extendTo } from "./support/floods.ts";
 import { type InProcessRelay, startInProcess } from "./support/in-process.ts";
 
 /** What the consensus of this network says about floods. */
@@ -61,8 +61,7 @@ describeWithTor("a flood", () => {
         allium = await startInProcess(starting);
       },
     });
-    await waitUntilKnown(network);
-    await hasConsensus(allium);
+    await waitUntilKnown(network, allium);
     target = readTarget("allium", allium.relay.endpoint.port, allium.fingerprint, `${network.directory}/allium`);
     origin = await network.childOrigin();
     client = await network.addClient();

@@ -15,7 +15,7 @@ import {
 } from "../network/index.ts";
 import { describeWithTor } from "../network/vitest.ts";
 import { UNHURRIED, WITHOUT_CONFLUX, waitUntilKnown } from "./support/allium.ts";
-import { askOrigin, circuitOf, clientFrom, connectFrom, eventually, extendTo, hasConsensus } from "./support/floods.ts";
+import { askOrigin, circuitOf, clientFrom, connectFrom, eventually, extendTo } from "./support/floods.ts";
 import { type InProcessRelay, startInProcess } from "./support/in-process.ts";
 
 const MEBIBYTE = 1_048_576;
@@ -50,8 +50,7 @@ describeWithTor("clients that never read", () => {
         allium = await startInProcess(starting, { maxMemoryBytes: LIMIT });
       },
     });
-    await waitUntilKnown(network);
-    await hasConsensus(allium);
+    await waitUntilKnown(network, allium);
     target = readTarget("allium", allium.relay.endpoint.port, allium.fingerprint, `${network.directory}/allium`);
     origin = await network.childOrigin();
     client = await network.addClient();

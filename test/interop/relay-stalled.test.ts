@@ -44,7 +44,7 @@ describeWithTor("a reader that stops reading", () => {
         allium = await startInProcess(starting);
       },
     });
-    await waitUntilKnown(network);
+    await waitUntilKnown(network, allium);
     origin = await network.childOrigin();
     client = await network.addClient();
     asExit = [...network.relays.slice(0, 2).map((relay) => relay.fingerprint), allium.fingerprint];

@@ -19,7 +19,7 @@ import {
 } from "../network/index.ts";
 import { describeWithTor } from "../network/vitest.ts";
 import { UNHURRIED, WITHOUT_CONFLUX, waitUntilKnown } from "./support/allium.ts";
-import { askOrigin, connectFrom, eventually, hasConsensus } from "./support/floods.ts";
+import { askOrigin, connectFrom, eventually } from "./support/floods.ts";
 import { type InProcessRelay, startInProcess } from "./support/in-process.ts";
 
 const BURST = 50;
@@ -52,8 +52,7 @@ describeWithTor("a flood of streams", () => {
         allium = await startInProcess(starting);
       },
     });
-    await waitUntilKnown(network);
-    await hasConsensus(allium);
+    await waitUntilKnown(network, allium);
     target = readTarget("allium", allium.relay.endpoint.port, allium.fingerprint, `${network.directory}/allium`);
     origin = await network.childOrigin();
     client = await network.addClient();

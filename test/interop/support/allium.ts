@@ -29,16 +29,18 @@ export const openExit = (network: TorNetwork, policy: ReadonlyArray<string> = OP
 export const UNHURRIED = { firstAfter: 12 };
 
 /**
- * Waits until everybody's consensus has Allium's relay as an exit. An exit serves no streams from a relay that it does not
- * know: if the first consensus went without, that takes it another round.
+ * Waits until everybody's consensus has Allium's relay as an exit, and Allium's has everybody. An exit serves no streams from a
+ * relay that it does not know: if the first consensus went without, that takes it another round.
  */
-export const waitUntilKnown = async (network: TorNetwork): Promise<void> => {
+export const waitUntilKnown = async (network: TorNetwork, allium: Pick<AlliumRelay, "knowsRelays">): Promise<void> => {
   const flags = ["Running", "Valid", "Exit"];
-  await Promise.all(
-    [network.authorities[0]!, ...network.relays, ...network.exits].map((at) =>
+  const others = [...network.authorities, ...network.relays, ...network.exits];
+  await Promise.all([
+    ...[network.authorities[0]!, ...network.relays, ...network.exits].map((at) =>
       network.waitForConsensus("allium", { at, flags, timeoutMs: 75_000 }),
     ),
-  );
+    allium.knowsRelays(others.length, 75_000),
+  ]);
 };
 
 /** A network whose first consensus has Allium's relay in it, as an exit. */
@@ -58,7 +60,7 @@ export const startWithAllium = async (
   });
   try {
     const relay = allium!;
-    await relay.whileRunning(waitUntilKnown(network));
+    await relay.whileRunning(waitUntilKnown(network, relay));
     await Promise.all(Array.from({ length: clients }, () => network.addClient()));
     return { network, allium: relay };
   } catch (error) {

@@ -46,10 +46,6 @@ export const extendTo = async (circuit: HostileCircuit, target: Target): Promise
 export const askOrigin = (circuit: HostileCircuit, streamId: number, request: OriginRequest): void =>
   circuit.sendBody(RelayCommand.DATA, streamId, Buffer.from(formatRequest(request)));
 
-/** Waits until the relay has a consensus, and with it the parameters in it. */
-export const hasConsensus = ({ relay }: InProcessRelay): Promise<void> =>
-  eventually("the relay has a consensus", () => relay.directory.current().consensus !== undefined, 60_000);
-
 /** The relay's own view of a circuit that a peer has made; `undefined` when it has ended. */
 export const circuitOf = ({ relay }: InProcessRelay, { circId, peer }: HostileCircuit): RelayCircuit | undefined =>
   relay.circuits

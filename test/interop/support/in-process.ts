@@ -18,7 +18,7 @@ import {
 import { NodeServices } from "@effect/platform-node";
 import { assert } from "@effect/vitest";
 import { Effect, Exit, Layer, Logger, Scope } from "effect";
-import { OPEN_EXIT_POLICY, pause, type TorNetwork } from "../../network/index.ts";
+import { OPEN_EXIT_POLICY, pause, type TorNetwork, WaitTimeoutError } from "../../network/index.ts";
 
 /** A relay in the test's own process, so that a test sees its circuits, its channels and its topology. */
 export interface InProcessRelay extends AsyncDisposable {
@@ -28,6 +28,8 @@ export interface InProcessRelay extends AsyncDisposable {
   readonly fingerprint: string;
   /** What it has logged at `warn` and above. */
   readonly warnings: ReadonlyArray<string>;
+  /** Waits until the consensus that it has itself lists so many relays. @throws WaitTimeoutError */
+  readonly knowsRelays: (count: number, timeoutMs?: number) => Promise<void>;
 }
 
 const SEVERE: ReadonlySet<string> = new Set(["Warn", "Error", "Fatal"]);
@@ -78,6 +80,13 @@ export const startInProcess = async (
     topology,
     fingerprint: relay.fingerprint.split(" ").at(-1)!,
     warnings,
+    knowsRelays: async (count, timeoutMs = 60_000) => {
+      const deadline = performance.now() + timeoutMs;
+      while ((relay.directory.current().consensus?.routers.length ?? 0) < count) {
+        if (performance.now() > deadline) throw new WaitTimeoutError(`allium to know ${count} relays`, timeoutMs);
+        await pause(50);
+      }
+    },
     [Symbol.asyncDispose]: () => Effect.runPromise(Scope.close(scope, Exit.void)),
   });
 };
