@@ -1,6 +1,6 @@
 import { CELL_BODY_LEN } from "@allium/cell";
 import type { LinkCounters, LinkEnd, MemoryAccount, Signal } from "@allium/kernel";
-import { releaseSlab, takeSlab } from "./slab-pool.ts";
+import { releaseBytes, takeSlab } from "./slab-pool.ts";
 import { slabBytes, type Train } from "./train.ts";
 
 /** Why nothing more comes from the peer for a circuit. */
@@ -138,7 +138,7 @@ export class CircuitInbox implements LinkEnd {
   /** The next train, or `undefined` if none waits. Its slab is lent: from the next call on it is filled with other cells. */
   take(): Train | undefined {
     if (this.lent !== undefined) {
-      releaseSlab(this.lent);
+      releaseBytes(this.lent);
       this.lent = undefined;
     }
     const segment = this.segments[this.head];

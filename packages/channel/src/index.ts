@@ -18,6 +18,7 @@ export * from "./link-identity.ts";
 export * from "./open-channel.ts";
 export * from "./outbox.ts";
 export * from "./padding.ts";
+export { releaseBytes, takeSlab } from "./slab-pool.ts";
 export * from "./train.ts";
 export * from "./transport.ts";
 export * as MemoryNetwork from "./transport-memory.ts";

@@ -1,6 +1,7 @@
 import { CELL_BODY_LEN, writeCellHeader } from "@allium/cell";
 import { type LinkCounters, type LinkEnd, type MemoryAccount, QueueAge, Signal } from "@allium/kernel";
 import { Effect } from "effect";
+import { releaseBytes } from "./slab-pool.ts";
 import { slabBytes, type Train } from "./train.ts";
 
 /** Bytes of a fixed cell with a four-byte circuit ID (link protocol 4 and later). */
@@ -157,6 +158,7 @@ export class CircuitOutbox implements LinkEnd {
       }
       this.offset = 0;
       this.head++;
+      releaseBytes(train.slab);
     }
     if (this.head === this.trains.length) {
       this.trains = NO_TRAINS;

@@ -74,7 +74,8 @@ class Feed implements Connection {
     if (this.left === 0) return undefined;
     this.left--;
     this.readable -= this.chunk.length;
-    return this.chunk;
+    // What is read is the reader's.
+    return Buffer.from(this.chunk);
   }
   write(bytes: Buffer): void {
     this.written += bytes.length;

@@ -6,7 +6,7 @@ import {
   relayCellV0,
   writeRelayMessage,
 } from "@allium/cell";
-import { type ChannelCircuit, slabBytes } from "@allium/channel";
+import { type ChannelCircuit, releaseBytes, slabBytes } from "@allium/channel";
 import { type OutboundCrypto, relayPayloadLength } from "@allium/crypto";
 import { type LinkReader, Reactor, type ReactorError, type Signal } from "@allium/kernel";
 import { type Clock, Effect, Exit } from "effect";
@@ -166,7 +166,9 @@ class Sealer {
       now ??= microsOfNanos(clock.monotonicTimeNanosUnsafe());
       if (flow.sending.onCellSent(now)) flow.sending.rememberTag(crypto.tag());
     }
-    return this.toNear(command, count, crypto.encrypt(slab, count, hop));
+    const encrypted = crypto.encrypt(slab, count, hop);
+    releaseBytes(slab);
+    return this.toNear(command, count, encrypted);
   }
 
   private toNear(command: number, count: number, slab: Buffer): Wait {

@@ -89,7 +89,8 @@ describe("when memory is short", () => {
           // While the neighbours go on.
           const flood = Effect.gen(function* () {
             for (let round = 0; round < 50; round++) {
-              for (const { near } of accomplice.circuits) near.outbox.push({ command: 3, count: 32, slab: noise });
+              for (const { near } of accomplice.circuits)
+                near.outbox.push({ command: 3, count: 32, slab: Buffer.from(noise) });
               yield* Effect.sleep("4 millis");
             }
             while (accomplice.circuits.some(({ near }) => near.outbox.cells > 0)) yield* Effect.sleep("4 millis");
@@ -129,7 +130,7 @@ describe("when memory is short", () => {
       const push = (index: number, trains: number) =>
         Effect.gen(function* () {
           for (let train = 0; train < trains; train++) {
-            accomplice.circuits[index]!.near.outbox.push({ command: 3, count: 32, slab: noise });
+            accomplice.circuits[index]!.near.outbox.push({ command: 3, count: 32, slab: Buffer.from(noise) });
           }
           yield* Effect.repeat(TestClock.adjust("1 millis"), { times: 60 });
         });

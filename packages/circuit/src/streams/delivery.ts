@@ -10,6 +10,7 @@ import {
   readBackwardMessage,
   readForwardMessage,
 } from "@allium/cell";
+import { releaseBytes, slabBytes } from "@allium/channel";
 import type { Micros } from "../congestion/index.ts";
 import { CircuitProtocolError } from "../errors.ts";
 import { XonRate } from "../flow/index.ts";
@@ -62,13 +63,19 @@ export class Delivery {
   deliver(train: StreamTrain): void {
     const { reader, touched } = this;
     const now = this.options.now();
+    let onlyData = true;
     for (let index = train.from; index < train.to; index++) {
       reader.reset(train.slab, index);
       while (reader.next()) {
         if (reader.command === RelayCommand.DATA) this.onData(reader, train.to - index, now);
-        else this.onMessage(reader, now);
+        else {
+          onlyData = false;
+          this.onMessage(reader, now);
+        }
       }
     }
+    // DATA is copied; what else was read may be looked at for longer.
+    if (onlyData && train.from === 0 && slabBytes(train.to) === train.slab.length) releaseBytes(train.slab);
     for (const stream of touched) {
       stream.handOver();
       this.map.watch(stream);

@@ -1,5 +1,5 @@
 import { EndReason, RelayCommand, writeRelayMessage } from "@allium/cell";
-import { slabBytes, type TransportErrorKind } from "@allium/channel";
+import { slabBytes, type TransportErrorKind, takeSlab } from "@allium/channel";
 import type { Micros } from "../congestion/index.ts";
 import type { StreamBatch } from "../messages.ts";
 import { SendmeRandomness } from "./sendme-randomness.ts";
@@ -62,7 +62,7 @@ export class Packaging {
       if (room > 0) this.reapReady();
       return undefined;
     }
-    const slab = Buffer.allocUnsafe(slabBytes(count));
+    const slab = takeSlab(slabBytes(count));
     let index = 0;
     while (index < count) {
       const reply = replies.shift();

@@ -1,5 +1,5 @@
 import type { Connected, End, Resolved } from "@allium/cell";
-import type { Connection } from "@allium/channel";
+import { type Connection, releaseBytes } from "@allium/channel";
 import { type MemoryAccount, QueueAge } from "@allium/kernel";
 import type { StreamFlow } from "../flow/index.ts";
 
@@ -49,6 +49,8 @@ export class Stream {
   /** Bytes that came in and wait to be handed over at the end of this train. */
   private gathered: Buffer | undefined = undefined;
   private gatheredBytes = 0;
+  /** What was handed over, and may not have left yet. */
+  private handed: Array<Buffer> = NONE;
   /** Bytes that came in before the connection was there. */
   private early: Array<Buffer> = [];
   private earlyBytes = 0;
@@ -121,7 +123,8 @@ export class Stream {
   /** Hands what was gathered to the application, in one write. */
   handOver(): void {
     if (this.gathered === undefined) return;
-    const bytes = this.gathered.subarray(0, this.gatheredBytes);
+    const { gathered } = this;
+    const bytes = gathered.subarray(0, this.gatheredBytes);
     this.gathered = undefined;
     this.gatheredBytes = 0;
     if (this.connection === undefined) {
@@ -131,6 +134,9 @@ export class Stream {
     }
     this.connection.write(bytes);
     this.knownPending += bytes.length;
+    // If the connection never runs dry, the oldest are left to the garbage collector.
+    if (this.handed.length === 0 || this.handed.length === MAX_HANDED) this.handed = [gathered];
+    else this.handed.push(gathered);
   }
 
   /** The connection is there: it gets what came early. */
@@ -147,6 +153,10 @@ export class Stream {
     const pending = this.connection?.pending ?? 0;
     const drained = this.knownPending - pending;
     this.knownPending = pending;
+    if (pending === 0 && this.handed.length > 0 && this.connection?.status !== "closed") {
+      for (const bytes of this.handed) releaseBytes(bytes);
+      this.handed = NONE;
+    }
     return drained;
   }
 
@@ -162,8 +172,12 @@ export class Stream {
   /** Bytes of the present chunk up to `offset` were packaged. */
   advance(offset: number): void {
     this.packaged += offset - this.offset;
-    if (offset === this.chunk?.length) this.chunk = undefined;
-    else this.offset = offset;
+    if (offset !== this.chunk?.length) {
+      this.offset = offset;
+      return;
+    }
+    releaseBytes(this.chunk);
+    this.chunk = undefined;
   }
 
   /** Lets go of all that waits; what the application has not got yet is written to it first. */
@@ -174,3 +188,9 @@ export class Stream {
     this.earlyBytes = 0;
   }
 }
+
+/** Shared by all that have handed nothing over. */
+const NONE: Array<Buffer> = [];
+
+/** Most buffers that are remembered until they have left. */
+const MAX_HANDED = 16;

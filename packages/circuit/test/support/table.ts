@@ -68,7 +68,8 @@ export class Application implements Connection {
 
   /** Bytes for the other side. */
   give(bytes: Buffer): void {
-    this.chunks.push(bytes);
+    // What is read is the reader's.
+    this.chunks.push(Buffer.from(bytes));
     this.listener();
   }
 
