@@ -93,7 +93,11 @@ const ingressTurn = (
     for (let train = inbox.take(); train !== undefined; train = inbox.take()) {
       let wait = sorter.begin(train);
       // A circuit whose cells make nobody wait must not keep the process to itself.
-      if (wait === undefined && ++sorted % TURN_TRAINS === 0) wait = Effect.yieldNow;
+      sorted += train.count;
+      if (wait === undefined && sorted >= TURN_CELLS) {
+        sorted = 0;
+        wait = Effect.yieldNow;
+      }
       while (wait !== undefined) {
         yield* wait;
         wait = sorter.step();
@@ -295,8 +299,8 @@ const NO_BYTES = Buffer.alloc(0);
 const NO_RUN = -2;
 const NOT_ASKED = -3;
 
-/** Trains that one circuit may sort in a row. */
-const TURN_TRAINS = 16;
+/** Cells that one circuit may sort in a row, in trains of any length: more than its channel's reader brings in a row. */
+const TURN_CELLS = 512;
 
 /** What a recognised cell is, to the sorter. */
 const STREAM = 0;
