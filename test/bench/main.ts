@@ -4,7 +4,7 @@
  *
  *     npm run bench                    everything
  *     npm run bench -- --only relay    the network, or `packages`
- *     npm run bench -- --bytes 200000000 --circuits 2000
+ *     npm run bench -- --bytes 60000000 --rounds 3 --circuits 2000
  */
 import { spawnSync } from "node:child_process";
 import { globSync } from "node:fs";
@@ -12,12 +12,13 @@ import { loadavg } from "node:os";
 import { parseArgs } from "node:util";
 import { AlliumRelay, INSTALL_TOR, missingTor } from "../network/index.ts";
 import { type BenchNetwork, startBenchNetwork } from "./support.ts";
-import { formatFigures, measureRelay, measureTor, type RelayFigures } from "./tor-baseline.ts";
+import { formatFigures, measureRelays, torAt } from "./tor-baseline.ts";
 
 const { values } = parseArgs({
   options: {
     only: { type: "string" },
-    bytes: { type: "string", default: "200000000" },
+    bytes: { type: "string", default: "60000000" },
+    rounds: { type: "string", default: "3" },
     circuits: { type: "string", default: "2000" },
   },
 });
@@ -43,6 +44,7 @@ const benchRelay = async (): Promise<void> => {
     return;
   }
   const bytes = Number(values.bytes);
+  const rounds = Number(values.rounds);
   const circuits = Number(values.circuits);
   let allium: AlliumRelay | undefined;
   await using bench: BenchNetwork = await startBenchNetwork({
@@ -59,14 +61,13 @@ const benchRelay = async (): Promise<void> => {
   // An exit serves no streams from a relay that it does not know.
   await allium.knowsRelays(bench.network.nodes.length - bench.network.clients.length);
   const relay = { nickname: "Allium", fingerprint: status.fingerprint, pid: allium.pid };
-  const options = { bytes, circuits, onProgress: say };
-  const figures: Array<RelayFigures> = [];
+  const options = { bytes, rounds, circuits, onProgress: say };
   const before = loadavg()[0] ?? 0;
-  figures.push(...(await allium.whileRunning(measureRelay(bench, relay, options))));
-  figures.push(...(await measureTor(bench, options)));
+  const tor = torAt(bench);
+  const figures = await allium.whileRunning(measureRelays(bench, (position) => [relay, tor(position)], options));
   console.log(`\n${formatFigures(figures)}`);
   console.log(
-    `\nLoad before: ${before.toFixed(2)}, after: ${(loadavg()[0] ?? 0).toFixed(2)}; ${bytes / 1e6} MB each way.`,
+    `\nLoad before: ${before.toFixed(2)}, after: ${(loadavg()[0] ?? 0).toFixed(2)}; the median of ${rounds} times ${bytes / 1e6} MB each way.`,
   );
 };
 

@@ -24,33 +24,74 @@ export interface RelayFigures {
 export interface MeasureOptions {
   /** @default all three */
   readonly positions?: ReadonlyArray<Position>;
-  /** Bytes in each direction. @default 50_000_000 */
+  /** Bytes in each direction and round. @default 50_000_000 */
   readonly bytes?: number;
+  /** How often transfers are measured; the median counts. @default 1 */
+  readonly rounds?: number;
   /** @default 2000 */
   readonly circuits?: number;
   readonly onProgress?: (text: string) => void;
 }
 
-/** Measures one relay at each position. It must be in the client's consensus. */
-export const measureRelay = async (
+/**
+ * Measures relays beside each other at each position: each figure of one right after the other's, and transfers several times in
+ * turn, so that all have the same machine. They must be in the client's consensus.
+ *
+ * @param relaysAt who is measured at a position
+ */
+export const measureRelays = async (
   bench: BenchNetwork,
-  relay: RelayUnderTest,
+  relaysAt: (position: Position) => ReadonlyArray<RelayUnderTest>,
   options: MeasureOptions = {},
 ): Promise<ReadonlyArray<RelayFigures>> => {
-  const { positions = POSITIONS, bytes = 50_000_000, circuits = 2000, onProgress = () => {} } = options;
+  const {
+    positions = POSITIONS,
+    bytes = 50_000_000,
+    rounds = 1,
+    circuits: count = 2000,
+    onProgress = () => {},
+  } = options;
   const figures: Array<RelayFigures> = [];
   for (const position of positions) {
-    onProgress(`${relay.nickname} as ${position}: circuits`);
-    const circuitFigures = await measureCircuits(bench, relay, position, { count: circuits });
-    onProgress(`${relay.nickname} as ${position}: latency`);
-    const latency = await measureLatency(bench, relay, position);
-    onProgress(`${relay.nickname} as ${position}: download`);
-    const down = await measureGoodput(bench, relay, position, { bytes, direction: "down" });
-    onProgress(`${relay.nickname} as ${position}: upload`);
-    const up = await measureGoodput(bench, relay, position, { bytes, direction: "up" });
-    figures.push({ relay: relay.nickname, position, down, up, latency, circuits: circuitFigures });
+    const relays = relaysAt(position);
+    const each = async <A>(what: string, measure: (relay: RelayUnderTest) => Promise<A>): Promise<ReadonlyArray<A>> => {
+      const results: Array<A> = [];
+      for (const relay of relays) {
+        onProgress(`${relay.nickname} as ${position}: ${what}`);
+        results.push(await measure(relay));
+      }
+      return results;
+    };
+    const circuits = await each("circuits", (relay) => measureCircuits(bench, relay, position, { count }));
+    const latency = await each("latency", (relay) => measureLatency(bench, relay, position));
+    const down: Array<ReadonlyArray<GoodputResult>> = [];
+    const up: Array<ReadonlyArray<GoodputResult>> = [];
+    for (let round = 0; round < rounds; round++) {
+      const transfer = (direction: "down" | "up") => (relay: RelayUnderTest) =>
+        measureGoodput(bench, relay, position, { bytes, direction });
+      down.push(await each("download", transfer("down")));
+      up.push(await each("upload", transfer("up")));
+    }
+    relays.forEach((relay, index) => {
+      figures.push({
+        relay: relay.nickname,
+        position,
+        down: medianOf(down.map((results) => results[index] as GoodputResult)),
+        up: medianOf(up.map((results) => results[index] as GoodputResult)),
+        latency: latency[index] as LatencyResult,
+        circuits: circuits[index] as CircuitsResult,
+      });
+    });
   }
   return figures;
+};
+
+/** The result whose cost is the median, with the median of the speeds. */
+const medianOf = (results: ReadonlyArray<GoodputResult>): GoodputResult => {
+  const middle = Math.floor(results.length / 2);
+  const byCost = [...results].sort((one, other) => one.relayCpuPerGigabyte - other.relayCpuPerGigabyte);
+  const speeds = results.map(({ bytesPerSecond }) => bytesPerSecond).sort((one, other) => one - other);
+  return { ...(byCost[middle] as GoodputResult), bytesPerSecond: speeds[middle] as number };
 };
 
 /** The figures as a table in Markdown, a row for each relay and position. */
@@ -80,32 +121,25 @@ export const formatFigures = (figures: ReadonlyArray<RelayFigures>): string =>
     ]),
   );
 
-/** Measures `tor` at each position, each in a daemon that was idle before, so that memory counts. */
-export const measureTor = async (
-  bench: BenchNetwork,
-  options: MeasureOptions = {},
-): Promise<ReadonlyArray<RelayFigures>> => {
-  const [guard, middle] = bench.network.relays.slice(-2);
-  const exit = bench.network.exits.at(-1);
-  const figures: Array<RelayFigures> = [];
-  for (const [relay, position] of [
-    [guard, "guard"],
-    [middle, "middle"],
-    [exit, "exit"],
-  ] as const) {
-    if (relay === undefined || options.positions?.includes(position) === false) continue;
-    const one = { nickname: "tor", fingerprint: relay.fingerprint, pid: relay.pid };
-    figures.push(...(await measureRelay(bench, one, { ...options, positions: [position] })));
-  }
-  return figures;
-};
+/** The `tor` daemon to measure at a position: for each another, that was idle before, so that memory counts. */
+export const torAt =
+  ({ network }: BenchNetwork) =>
+  (position: Position): RelayUnderTest => {
+    const [guard, middle] = network.relays.slice(-2);
+    const node = { guard, middle, exit: network.exits.at(-1) }[position];
+    if (node === undefined) throw new TypeError(`too few tor relays to measure one as ${position}`);
+    return { nickname: "tor", fingerprint: node.fingerprint, pid: node.pid };
+  };
 
 if (import.meta.main) {
   await using bench = await startBenchNetwork({
     relays: 4,
     onProgress: ({ phase, seconds, text }) => phase !== "client" && console.error(`${seconds.toFixed(1)} s ${text}`),
   });
-  const figures = await measureTor(bench, { onProgress: (text) => console.error(text) });
+  const tor = torAt(bench);
+  const figures = await measureRelays(bench, (position) => [tor(position)], {
+    onProgress: (text) => console.error(text),
+  });
   console.log(formatFigures(figures));
   console.log(
     `\nclient: ${figures.map(({ down }) => down.cpuPerGigabyte.client.toFixed(1)).join(", ")} CPU s/GB down, ` +
