@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import type { Socket } from "node:net";
 import { TLSSocket } from "node:tls";
-import { BULK_BYTES, FULL_BYTES, type Resting, readPace } from "./read-pace.ts";
+import { BULK_BYTES, FULL_BYTES, type ReadPace, type Resting } from "./read-pace.ts";
 import {
   type Connection,
   type Endpoint,
@@ -74,6 +74,7 @@ export class NodeConnection implements Connection, Resting {
   readable = 0;
   private readonly socket: Socket;
   private readonly limit: number;
+  private readonly pace: ReadPace;
   private chunks: Array<Buffer> = [];
   private head = 0;
   private paused = false;
@@ -91,11 +92,13 @@ export class NodeConnection implements Connection, Resting {
 
   /**
    * @param limit bytes that may wait unread before the socket is no longer read
+   * @param pace when it rests from reading
    * @param ownBuffer whether what the socket reads comes by {@link received}
    */
-  constructor(socket: Socket, limit: number, ownBuffer: boolean) {
+  constructor(socket: Socket, limit: number, pace: ReadPace, ownBuffer: boolean) {
     this.socket = socket;
     this.limit = limit;
+    this.pace = pace;
     this.remote = endpointOf(socket.remoteAddress, socket.remotePort);
     this.local = endpointOf(socket.localAddress, socket.localPort);
     this.tls = socket instanceof TLSSocket ? tlsBinding(socket, this.remote) : undefined;
@@ -137,10 +140,7 @@ export class NodeConnection implements Connection, Resting {
     this.readable += chunk.length;
     this.burst += chunk.length;
     if (this.readable >= this.limit) this.paused = true;
-    if (this.burst >= BULK_BYTES && !this.resting) {
-      this.resting = true;
-      readPace.rest(this);
-    }
+    if (this.burst >= BULK_BYTES && !this.resting) this.resting = this.pace.rest(this);
     this.listener();
     return !this.paused && !this.resting;
   }

@@ -1,3 +1,5 @@
+import { Signal } from "@allium/kernel";
+import { Effect, type Scope } from "effect";
 import { READ_PAUSE_MILLIS } from "./timeouts.ts";
 
 // A relay that looks at a socket as soon as there is anything to read wakes up for every few cells: its peers write in bursts,
@@ -12,49 +14,60 @@ export interface Resting {
   readonly goOn: () => void;
 }
 
-/** Lets sockets rest together, so that they also wake together: at the ticks of a clock that stands still while none rests. */
-export class ReadPace {
-  private tired: Array<Resting> = [];
-  private resting: Array<Resting> = [];
-  private scheduled = false;
-  private ticking = false;
-  private timer: NodeJS.Timeout | undefined;
-
-  /** Calls `goOn` once: at the next tick, or in the next turn of the event loop if the socket has more than one turn can bring. */
-  rest(reader: Resting): void {
-    this.tired.push(reader);
-    if (this.scheduled) return;
-    this.scheduled = true;
-    setImmediate(this.sort);
-  }
-
-  private readonly sort = (): void => {
-    this.scheduled = false;
-    const { tired } = this;
-    this.tired = [];
-    for (const reader of tired) {
-      if (reader.overflowing) reader.goOn();
-      else this.resting.push(reader);
-    }
-    if (this.ticking || this.resting.length === 0) return;
-    this.ticking = true;
-    if (this.timer === undefined) this.timer = setTimeout(this.tick, READ_PAUSE_MILLIS);
-    else this.timer.refresh();
-  };
-
-  private readonly tick = (): void => {
-    const { resting, timer } = this;
-    this.ticking = resting.length > 0;
-    if (!this.ticking) return;
-    this.resting = [];
-    // Asked for again from within: the platform then keeps its list of timers of this length, which is dear to make.
-    timer?.refresh();
-    for (const reader of resting) reader.goOn();
-  };
+/** Lets sockets rest together, so that they also wake together. */
+export interface ReadPace {
+  /**
+   * Calls `goOn` once: after a pause that it shares with others, or in the next turn of the event loop if the socket has more than
+   * one turn can bring. False if nobody rests any more.
+   */
+  readonly rest: (reader: Resting) => boolean;
 }
 
-/** The pace of all sockets of the process. */
-export const readPace = new ReadPace();
+/** Sockets may rest until the scope closes; those that do then go on. */
+export const makeReadPace: Effect.Effect<ReadPace, never, Scope.Scope> = Effect.gen(function* () {
+  let tired: Array<Resting> = [];
+  let resting: Array<Resting> = [];
+  let isOpen = true;
+  const someTired = Signal.make();
+  const someResting = Signal.make();
+
+  const sort = (): void => {
+    const readers = tired;
+    tired = [];
+    for (const reader of readers) {
+      if (reader.overflowing) reader.goOn();
+      else resting.push(reader);
+    }
+    if (resting.length > 0) someResting.notify();
+  };
+  const wake = (): void => {
+    const readers = resting;
+    resting = [];
+    for (const reader of readers) reader.goOn();
+  };
+  yield* Effect.addFinalizer(() =>
+    Effect.sync(() => {
+      isOpen = false;
+      resting.push(...tired);
+      tired = [];
+      wake();
+    }),
+  );
+  yield* Effect.forkScoped(Effect.forever(Effect.andThen(someTired.wait, Effect.sync(sort))));
+  yield* Effect.forkScoped(
+    Effect.forever(
+      Effect.andThen(someResting.wait, Effect.andThen(Effect.sleep(READ_PAUSE_MILLIS), Effect.sync(wake))),
+    ),
+  );
+  return {
+    rest: (reader) => {
+      if (!isOpen) return false;
+      tired.push(reader);
+      someTired.notify();
+      return true;
+    },
+  };
+});
 
 /** Bytes from which a socket's reading counts as bulk: eight cells. */
 export const BULK_BYTES = 4_096;

@@ -36,5 +36,5 @@ export const KEEPER_PERIOD_MILLIS = 10_000;
 /** How often it looks while cells wait to be written, so that the time until padding is counted from the right moment. */
 export const BUSY_KEEPER_PERIOD_MILLIS = 1_000;
 
-/** How long a socket that brought a bulk of bytes is not read; timed by the platform. See `read-pace.ts`. */
+/** How long a socket that brought a bulk of bytes is not read. See `read-pace.ts`. */
 export const READ_PAUSE_MILLIS = 5;

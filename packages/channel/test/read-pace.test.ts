@@ -1,57 +1,73 @@
-import { afterEach, assert, beforeEach, describe, it } from "@effect/vitest";
-import { Effect } from "effect";
-import { vi } from "vitest";
-import { BULK_BYTES, FULL_BYTES, ReadPace } from "../src/read-pace.ts";
+import { assert, describe, it } from "@effect/vitest";
+import { Effect, Exit, Scope } from "effect";
+import { TestClock } from "effect/testing";
+import { BULK_BYTES, FULL_BYTES, makeReadPace } from "../src/read-pace.ts";
 import { READ_PAUSE_MILLIS } from "../src/timeouts.ts";
 import { eventLoopTurn, openSockets } from "./support/sockets.ts";
 
-describe("the pace of reading", () => {
-  beforeEach(() => {
-    vi.useFakeTimers({ toFake: ["setTimeout", "setImmediate"] });
-  });
-  afterEach(() => {
-    vi.useRealTimers();
-  });
+/** Lets time pass, and what it has woken run. */
+const pass = (millis: number) => Effect.andThen(Effect.andThen(eventLoopTurn, TestClock.adjust(millis)), eventLoopTurn);
 
-  const make = () => {
-    const pace = new ReadPace();
+describe("the pace of reading", () => {
+  const make = Effect.gen(function* () {
+    const scope = yield* Scope.make();
+    const pace = yield* Scope.provide(makeReadPace, scope);
     const woken: Array<string> = [];
     const rest = (name: string, overflowing = false) => pace.rest({ overflowing, goOn: () => woken.push(name) });
-    return { woken, rest };
-  };
-
-  it("lets a reader go on after the pause, once", () => {
-    const { woken, rest } = make();
-    rest("a");
-    vi.advanceTimersByTime(READ_PAUSE_MILLIS - 1);
-    assert.deepStrictEqual(woken, []);
-    vi.advanceTimersByTime(1);
-    assert.deepStrictEqual(woken, ["a"]);
-    vi.advanceTimersByTime(10 * READ_PAUSE_MILLIS);
-    assert.deepStrictEqual(woken, ["a"]);
-    rest("a");
-    vi.advanceTimersByTime(READ_PAUSE_MILLIS);
-    assert.deepStrictEqual(woken, ["a", "a"]);
+    return { woken, rest, close: Scope.close(scope, Exit.void) };
   });
 
-  it("wakes those together whose pauses overlap, when the first is over", () => {
-    const { woken, rest } = make();
-    rest("a");
-    vi.advanceTimersByTime(READ_PAUSE_MILLIS - 1);
-    rest("b");
-    vi.advanceTimersByTime(1);
-    assert.deepStrictEqual(woken, ["a", "b"]);
-  });
+  it.effect("lets a reader go on after the pause, once", () =>
+    Effect.gen(function* () {
+      const { woken, rest } = yield* make;
+      assert.isTrue(rest("a"));
+      yield* pass(READ_PAUSE_MILLIS - 1);
+      assert.deepStrictEqual(woken, []);
+      yield* pass(1);
+      assert.deepStrictEqual(woken, ["a"]);
+      yield* pass(10 * READ_PAUSE_MILLIS);
+      assert.deepStrictEqual(woken, ["a"]);
+      rest("a");
+      yield* pass(READ_PAUSE_MILLIS);
+      assert.deepStrictEqual(woken, ["a", "a"]);
+    }),
+  );
 
-  it("lets a reader that has more than one turn brings go on in the next", () => {
-    const { woken, rest } = make();
-    rest("quiet");
-    rest("full", true);
-    vi.advanceTimersByTime(0);
-    assert.deepStrictEqual(woken, ["full"]);
-    vi.advanceTimersByTime(READ_PAUSE_MILLIS);
-    assert.deepStrictEqual(woken, ["full", "quiet"]);
-  });
+  it.effect("wakes those together whose pauses overlap, when the first is over", () =>
+    Effect.gen(function* () {
+      const { woken, rest } = yield* make;
+      rest("a");
+      yield* pass(READ_PAUSE_MILLIS - 1);
+      rest("b");
+      yield* pass(1);
+      assert.deepStrictEqual(woken, ["a", "b"]);
+    }),
+  );
+
+  it.effect("lets a reader that has more than one turn brings go on in the next", () =>
+    Effect.gen(function* () {
+      const { woken, rest } = yield* make;
+      rest("quiet");
+      rest("full", true);
+      assert.deepStrictEqual(woken, []);
+      yield* pass(0);
+      assert.deepStrictEqual(woken, ["full"]);
+      yield* pass(READ_PAUSE_MILLIS);
+      assert.deepStrictEqual(woken, ["full", "quiet"]);
+    }),
+  );
+
+  it.effect("wakes everybody at its end, and lets nobody rest from then on", () =>
+    Effect.gen(function* () {
+      const { woken, rest, close } = yield* make;
+      rest("long");
+      yield* pass(1);
+      rest("short");
+      yield* close;
+      assert.deepStrictEqual(woken, ["long", "short"]);
+      assert.isFalse(rest("late"));
+    }),
+  );
 });
 
 describe("a socket", () => {
