@@ -35,8 +35,8 @@ const SEVERE = /\[(warn|err)\]|level=(WARN|ERROR|FATAL)|"level":"(WARN|ERROR|FAT
 
 /**
  * The lines of a log at `[warn]` or `[err]` (and Effect's `level=WARN|ERROR|FATAL`, for Allium's own programs) that neither
- * `allow` nor every private network's own list matches. A pattern sees the line alone, one with `\n`
- * in it also the line before.
+ * `allow` nor every private network's own list matches. A pattern sees the line alone, one with `\n` in it also what was
+ * logged before it: with two `Log` lines in its torrc, a daemon writes everything twice.
  */
 export const scanLog = (file: string, allow: ReadonlyArray<RegExp> = []): ReadonlyArray<LogFinding> => {
   const allowed = [...PRIVATE_NETWORK_WARNINGS, ...allow];
@@ -45,7 +45,8 @@ export const scanLog = (file: string, allow: ReadonlyArray<RegExp> = []): Readon
     .map((text, index) => ({ line: index + 1, text }))
     .filter(({ text }) => SEVERE.test(text))
     .filter(({ line, text }) => {
-      const withPrevious = `${lines[line - 2] ?? ""}\n${text}`;
+      const previous = lines.slice(0, line - 1).findLast((earlier) => earlier !== text);
+      const withPrevious = `${previous ?? ""}\n${text}`;
       return !allowed.some((pattern) => pattern.test(pattern.source.includes("\\n") ? withPrevious : text));
     });
 };
