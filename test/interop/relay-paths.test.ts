@@ -111,7 +111,9 @@ describeWithTor("Allium in paths of a client's choice", () => {
   });
 
   it("leaves nothing to warn of in any log", () => {
-    assert.deepStrictEqual(network.warnings(), []);
+    // A client of `tor` says this when it has just closed a stream to a hop that is not the last, and an XON or END of it is on its way.
+    const crossing = [/Got unexpected relay data from intermediate hop/];
+    assert.deepStrictEqual(network.warnings(crossing), []);
     assert.deepStrictEqual(texts(allium.warnings()), []);
   });
 });
