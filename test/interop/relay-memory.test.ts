@@ -1,4 +1,5 @@
 import { DestroyReason } from "@allium/cell";
+import { DEFAULT_READ_BUFFER_BYTES } from "@allium/channel";
 import { afterAll, assert, beforeAll, it } from "@effect/vitest";
 import { create, type HostileCircuit } from "../hostile/circuit.ts";
 import { authenticate } from "../hostile/handshake.ts";
@@ -24,9 +25,9 @@ const LIMIT = 24 * MEBIBYTE;
 const TURN = 4 * MEBIBYTE;
 const CLIENTS = 200;
 const CLIENTS_PER_CHANNEL = 10;
-/** Streams of each, and what each of them makes an exit hold at least: what its connection has read. */
+/** Streams of each, and what each of them makes an exit hold at least: a connection that has read its fill reads on below half of it. */
 const STREAMS = 4;
-const STREAM_BYTES = 128 * 1024;
+const STREAM_BYTES = DEFAULT_READ_BUFFER_BYTES / 2;
 /** More than anybody will take. */
 const ENDLESS = 500_000_000;
 
