@@ -4,9 +4,9 @@ import { Topology } from "@allium/kernel";
 import { assert, describe, it } from "@effect/vitest";
 import { Cause, Effect, Exit } from "effect";
 import { TestClock } from "effect/testing";
+import { withSleepers } from "../../../test/support/counting-clock.ts";
 import { errorOfEnd, meaningOf, refuseStream } from "../src/index.ts";
 import { readBytes } from "./support/application.ts";
-import { withSleepers } from "./support/counting-clock.ts";
 import { echo } from "./support/echo-openers.ts";
 import {
   aSecond,

@@ -1,6 +1,7 @@
 import { assert, describe, it } from "@effect/vitest";
 import { Cause, Effect, Exit, Scope } from "effect";
 import { TestClock } from "effect/testing";
+import { withSleepers } from "../../../test/support/counting-clock.ts";
 import {
   type Disconnecting,
   DuplicateSession,
@@ -20,7 +21,6 @@ import {
   StreamClosed,
   Topology,
 } from "../src/index.ts";
-import { withSleepers } from "./support/counting-clock.ts";
 
 /** What a routine did, and what was done to its peer. */
 interface Notes {

@@ -1,8 +1,8 @@
 import { assert, describe, it } from "@effect/vitest";
 import { Cause, Effect, Exit, Fiber, Scope } from "effect";
 import { TestClock } from "effect/testing";
+import { withSleepers } from "../../../test/support/counting-clock.ts";
 import { GroupClosed, LinkEnded, Reactor, ReactorGroup, Signal, Topology } from "../src/index.ts";
-import { withSleepers } from "./support/counting-clock.ts";
 
 const port = Reactor.port;
 
