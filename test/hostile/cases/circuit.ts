@@ -1,90 +1,76 @@
 import { ChannelCommand, RelayCommand, relayCommandName } from "@allium/cell";
 import type { HostileCase, HostileSubject } from "../case.ts";
 import { plainCell } from "../circuit.ts";
+import { circuitCase } from "../circuit-case.ts";
 import { randomBytes } from "../identity.ts";
-import { type CircuitOptions, type CircuitStage, onCircuit } from "../stage.ts";
 
 const PROTOCOL = "DESTROY PROTOCOL";
 const IGNORED = "ignored";
 
-/** Something done on a circuit, without waiting for anything. */
-const one = (
-  what: string,
-  rule: string,
-  answer: string,
-  act: (stage: CircuitStage) => void,
-  options?: CircuitOptions,
-): HostileCase => ({
-  what,
-  rule,
-  answer,
-  play: onCircuit((stage) => {
-    act(stage);
-    return undefined;
-  }, options),
-});
-
 /** A message of the circuit with a stream's ID. */
 const onStream = (command: number, body: Buffer, answer: string, early = false): HostileCase =>
-  one(`${relayCommandName(command)} with a stream ID`, "tor-spec 6.1", answer, ({ circuit }) =>
+  circuitCase(`${relayCommandName(command)} with a stream ID`, "tor-spec 6.1", answer, ({ circuit }) =>
     circuit.sendBody(command, 7, body, early),
   );
 
 /** A message of a stream without a stream's ID. */
 const withoutStream = (command: number, body: Buffer, answer: string): HostileCase =>
-  one(`${relayCommandName(command)} without a stream ID`, "tor-spec 6.1", answer, ({ circuit }) =>
+  circuitCase(`${relayCommandName(command)} without a stream ID`, "tor-spec 6.1", answer, ({ circuit }) =>
     circuit.sendBody(command, 0, body),
   );
 
 /** A message that clients do not send. */
 const notForRelays = (command: number, streamId: number, body: Buffer, answer: string): HostileCase =>
-  one(`${relayCommandName(command)} from the client`, "tor-spec 6.1", answer, ({ circuit }) =>
+  circuitCase(`${relayCommandName(command)} from the client`, "tor-spec 6.1", answer, ({ circuit }) =>
     circuit.sendBody(command, streamId, body),
   );
 
 const cells: ReadonlyArray<HostileCase> = [
-  one("a RELAY cell that nobody on the circuit can read", "tor-spec 5.5.2.2", PROTOCOL, ({ circuit, peer }) =>
+  circuitCase("a RELAY cell that nobody on the circuit can read", "tor-spec 5.5.2.2", PROTOCOL, ({ circuit, peer }) =>
     peer.sendCell(circuit.circId, ChannelCommand.RELAY, randomBytes(509)),
   ),
-  one("a RELAY_EARLY cell that nobody on the circuit can read", "tor-spec 5.5.2.2", PROTOCOL, ({ circuit, peer }) =>
-    peer.sendCell(circuit.circId, ChannelCommand.RELAY_EARLY, randomBytes(509)),
+  circuitCase(
+    "a RELAY_EARLY cell that nobody on the circuit can read",
+    "tor-spec 5.5.2.2",
+    PROTOCOL,
+    ({ circuit, peer }) => peer.sendCell(circuit.circId, ChannelCommand.RELAY_EARLY, randomBytes(509)),
   ),
-  one("a RELAY cell with a wrong digest", "tor-spec 6.1", PROTOCOL, ({ circuit, peer }) => {
+  circuitCase("a RELAY cell with a wrong digest", "tor-spec 6.1", PROTOCOL, ({ circuit, peer }) => {
     const plain = plainCell(RelayCommand.DROP, 0);
     plain.writeUInt32BE(0xdead_beef, 5);
     peer.sendCell(circuit.circId, ChannelCommand.RELAY, circuit.crypto.outbound.encrypt(plain, 1, 0));
   }),
-  one("a RELAY cell sent twice", "tor-spec 5.5.2.2", PROTOCOL, ({ circuit, peer }) => {
+  circuitCase("a RELAY cell sent twice", "tor-spec 5.5.2.2", PROTOCOL, ({ circuit, peer }) => {
     const sealed = circuit.seal(plainCell(RelayCommand.DROP, 0));
     peer.sendCell(circuit.circId, ChannelCommand.RELAY, sealed);
     peer.sendCell(circuit.circId, ChannelCommand.RELAY, sealed);
   }),
-  one("two RELAY cells in the wrong order", "tor-spec 5.5.2.2", PROTOCOL, ({ circuit, peer }) => {
+  circuitCase("two RELAY cells in the wrong order", "tor-spec 5.5.2.2", PROTOCOL, ({ circuit, peer }) => {
     const [first, second] = [0, 1].map(() => circuit.seal(plainCell(RelayCommand.DROP, 0))) as [Buffer, Buffer];
     peer.sendCell(circuit.circId, ChannelCommand.RELAY, second);
     peer.sendCell(circuit.circId, ChannelCommand.RELAY, first);
   }),
-  one("a RELAY cell with a flipped bit", "tor-spec 5.5.2.2", PROTOCOL, ({ circuit, peer }) => {
+  circuitCase("a RELAY cell with a flipped bit", "tor-spec 5.5.2.2", PROTOCOL, ({ circuit, peer }) => {
     const sealed = circuit.seal(plainCell(RelayCommand.DROP, 0));
     sealed[300] = (sealed[300] ?? 0) ^ 1;
     peer.sendCell(circuit.circId, ChannelCommand.RELAY, sealed);
   }),
-  one("a message that says it is longer than its cell", "tor-spec 6.1", PROTOCOL, ({ circuit }) =>
+  circuitCase("a message that says it is longer than its cell", "tor-spec 6.1", PROTOCOL, ({ circuit }) =>
     circuit.sendPlain(plainCell(RelayCommand.DROP, 0, Buffer.alloc(0), 499)),
   ),
-  one("eight RELAY_EARLY cells", "tor-spec 5.6", IGNORED, ({ circuit }) => {
+  circuitCase("eight RELAY_EARLY cells", "tor-spec 5.6", IGNORED, ({ circuit }) => {
     for (let count = 0; count < 8; count++) circuit.sendBody(RelayCommand.DROP, 0, Buffer.alloc(0), true);
   }),
-  one("nine RELAY_EARLY cells", "tor-spec 5.6", PROTOCOL, ({ circuit }) => {
+  circuitCase("nine RELAY_EARLY cells", "tor-spec 5.6", PROTOCOL, ({ circuit }) => {
     for (let count = 0; count < 9; count++) circuit.sendBody(RelayCommand.DROP, 0, Buffer.alloc(0), true);
   }),
-  one("a relay command that nobody knows", "tor-spec 6.1", IGNORED, ({ circuit }) =>
+  circuitCase("a relay command that nobody knows", "tor-spec 6.1", IGNORED, ({ circuit }) =>
     circuit.sendBody(200, 0, randomBytes(9)),
   ),
-  one("a relay command that nobody knows, on a stream", "tor-spec 6.1", IGNORED, ({ circuit }) =>
+  circuitCase("a relay command that nobody knows, on a stream", "tor-spec 6.1", IGNORED, ({ circuit }) =>
     circuit.sendBody(200, 7, randomBytes(9)),
   ),
-  one("a thousand DROPs", "tor-spec 7.2", IGNORED, ({ circuit }) => {
+  circuitCase("a thousand DROPs", "tor-spec 7.2", IGNORED, ({ circuit }) => {
     for (let count = 0; count < 1_000; count++) circuit.sendBody(RelayCommand.DROP, 0);
   }),
 ];
@@ -128,31 +114,31 @@ const backward: ReadonlyArray<HostileCase> = [
 ];
 
 const conflux: ReadonlyArray<HostileCase> = [
-  one("CONFLUX_LINK without conflux", "proposal 329", PROTOCOL, ({ circuit }) =>
+  circuitCase("CONFLUX_LINK without conflux", "proposal 329", PROTOCOL, ({ circuit }) =>
     circuit.sendBody(RelayCommand.CONFLUX_LINK, 0, Buffer.concat([Buffer.of(1), randomBytes(32), Buffer.alloc(17)])),
   ),
-  one("CONFLUX_LINK that is cut short", "proposal 329", PROTOCOL, ({ circuit }) =>
+  circuitCase("CONFLUX_LINK that is cut short", "proposal 329", PROTOCOL, ({ circuit }) =>
     circuit.sendBody(RelayCommand.CONFLUX_LINK, 0, Buffer.of(1, 2, 3)),
   ),
-  one("CONFLUX_LINKED_ACK without conflux", "proposal 329", PROTOCOL, ({ circuit }) =>
+  circuitCase("CONFLUX_LINKED_ACK without conflux", "proposal 329", PROTOCOL, ({ circuit }) =>
     circuit.sendBody(RelayCommand.CONFLUX_LINKED_ACK, 0),
   ),
-  one("CONFLUX_SWITCH without conflux", "proposal 329", PROTOCOL, ({ circuit }) =>
+  circuitCase("CONFLUX_SWITCH without conflux", "proposal 329", PROTOCOL, ({ circuit }) =>
     circuit.sendBody(RelayCommand.CONFLUX_SWITCH, 0, Buffer.alloc(4)),
   ),
 ];
 
 const others: ReadonlyArray<HostileCase> = [
-  one("TRUNCATE of a circuit that goes no further", "tor-spec 5.4", "TRUNCATED REQUESTED", ({ circuit }) =>
+  circuitCase("TRUNCATE of a circuit that goes no further", "tor-spec 5.4", "TRUNCATED REQUESTED", ({ circuit }) =>
     circuit.sendBody(RelayCommand.TRUNCATE, 0, Buffer.of(1)),
   ),
-  one("PADDING_NEGOTIATE for a machine that nobody knows", "padding-spec 3", IGNORED, ({ circuit }) =>
+  circuitCase("PADDING_NEGOTIATE for a machine that nobody knows", "padding-spec 3", IGNORED, ({ circuit }) =>
     circuit.sendBody(RelayCommand.PADDING_NEGOTIATE, 0, Buffer.of(0, 2, 99, 0, 0, 0, 0, 0)),
   ),
-  one("PADDING_NEGOTIATE that is cut short", "padding-spec 3", IGNORED, ({ circuit }) =>
+  circuitCase("PADDING_NEGOTIATE that is cut short", "padding-spec 3", IGNORED, ({ circuit }) =>
     circuit.sendBody(RelayCommand.PADDING_NEGOTIATE, 0),
   ),
-  one("PADDING_NEGOTIATE of an unknown version, on a circuit", "padding-spec 3", IGNORED, ({ circuit }) =>
+  circuitCase("PADDING_NEGOTIATE of an unknown version, on a circuit", "padding-spec 3", IGNORED, ({ circuit }) =>
     circuit.sendBody(RelayCommand.PADDING_NEGOTIATE, 0, Buffer.of(9, 2, 1, 0, 0, 0, 0, 0)),
   ),
   ...(
@@ -168,7 +154,7 @@ const others: ReadonlyArray<HostileCase> = [
       ["INTRODUCE_ACK", 2],
     ] as const
   ).map(([name, length]) =>
-    one(`${name} that is noise`, "rend-spec-v3", IGNORED, ({ circuit }) =>
+    circuitCase(`${name} that is noise`, "rend-spec-v3", IGNORED, ({ circuit }) =>
       circuit.sendBody(RelayCommand[name], 0, randomBytes(length)),
     ),
   ),

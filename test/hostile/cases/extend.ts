@@ -1,8 +1,9 @@
 import { ChannelCommand, HandshakeType, RelayCommand } from "@allium/cell";
 import type { HostileCase, HostileSubject } from "../case.ts";
 import { ntorRequest } from "../circuit.ts";
+import { circuitCase } from "../circuit-case.ts";
 import { randomBytes } from "../identity.ts";
-import { type CircuitStage, onCircuit, onFarSide } from "../stage.ts";
+import { type CircuitStage, onFarSide } from "../stage.ts";
 import type { Target } from "../target.ts";
 
 const PROTOCOL = "DESTROY PROTOCOL";
@@ -43,18 +44,13 @@ const extending = (
   answer: string,
   body: (stage: CircuitStage) => Buffer,
   early = true,
-): HostileCase => ({
-  what,
-  rule,
-  answer,
-  play: onCircuit(async (stage) => {
+): HostileCase =>
+  circuitCase(what, rule, answer, async (stage) => {
     const { circuit, peer } = stage;
     circuit.sendBody(RelayCommand.EXTEND2, 0, body(stage), early);
     // Whoever is extended to may take a moment. What is ignored takes none, but nobody knows.
     await peer.until(() => (circuit.destroyed !== undefined || circuit.events.length > 0 ? true : undefined), 700);
-    return undefined;
-  }),
-});
+  });
 
 const to = (specifiers: (target: Target, stage: CircuitStage) => ReadonlyArray<Specifier>) => (stage: CircuitStage) => {
   const { other } = stage.arena;
@@ -203,16 +199,10 @@ const cases: ReadonlyArray<HostileCase> = [
     "DESTROY OR_IDENTITY",
     ({ arena: { other } }) => extend2([address(other.port), rsa(other), [3, randomBytes(32)]], ntorRequest(other)),
   ),
-  {
-    what: "EXTEND of old",
-    rule: "tor-spec 5.1.2",
-    answer: PROTOCOL,
-    play: onCircuit(({ circuit, arena: { other } }) => {
-      const [, ip] = address(other.port);
-      circuit.sendBody(RelayCommand.EXTEND, 0, Buffer.concat([ip, randomBytes(186), other.rsaId]), true);
-      return undefined;
-    }),
-  },
+  circuitCase("EXTEND of old", "tor-spec 5.1.2", PROTOCOL, ({ circuit, arena: { other } }) => {
+    const [, ip] = address(other.port);
+    circuit.sendBody(RelayCommand.EXTEND, 0, Buffer.concat([ip, randomBytes(186), other.rsaId]), true);
+  }),
   {
     what: "EXTEND2 while another is under way",
     rule: "tor-spec 5.1.2",

@@ -2,8 +2,9 @@ import { connect, type Socket } from "node:net";
 import { ChannelCommand, HandshakeType, RelayCommand } from "@allium/cell";
 import type { Arena, HostileCase, HostileSubject } from "../case.ts";
 import { create2Body, createFast, freshCircId, HostileCircuit, ntorRequest } from "../circuit.ts";
+import { circuitCase } from "../circuit-case.ts";
 import { randomBytes } from "../identity.ts";
-import { isServed, onChannel, onCircuit, openAsClient } from "../stage.ts";
+import { isServed, onChannel, openAsClient } from "../stage.ts";
 
 /** Asks for many circuits at once; returns how many were answered, and with which reasons others were refused. */
 const flood = (count: number, command: number, body: (arena: Arena) => Buffer) =>
@@ -99,16 +100,10 @@ const cases: ReadonlyArray<HostileCase> = [
     answer: "a newcomer is served",
     play: crowd(40, (socket) => socket.write("GET / HTTP/1.0\r\n\r\n")),
   },
-  {
-    what: "two hundred streams at once, each refused",
-    rule: "open",
-    answer: "END EXITPOLICY",
-    play: onCircuit(async ({ circuit }) => {
-      for (let streamId = 1; streamId <= 200; streamId++) circuit.begin(streamId, "127.0.0.66:80");
-      await circuit.receives(RelayCommand.END, 200);
-      return undefined;
-    }),
-  },
+  circuitCase("two hundred streams at once, each refused", "open", "END EXITPOLICY", async ({ circuit }) => {
+    for (let streamId = 1; streamId <= 200; streamId++) circuit.begin(streamId, "127.0.0.66:80");
+    await circuit.receives(RelayCommand.END, 200);
+  }),
 ];
 
 /** Too much of what is allowed. */

@@ -1,27 +1,12 @@
 import { RelayCommand } from "@allium/cell";
 import type { HostileCase, HostileSubject } from "../case.ts";
+import { circuitCase } from "../circuit-case.ts";
 import { randomBytes } from "../identity.ts";
-import { type CircuitOptions, type CircuitStage, onCircuit } from "../stage.ts";
+import type { CircuitStage } from "../stage.ts";
 
 const PROTOCOL = "DESTROY PROTOCOL";
 const IGNORED = "ignored";
 const CC = { congestionControl: true } as const;
-
-const one = (
-  what: string,
-  rule: string,
-  answer: string,
-  act: (stage: CircuitStage) => void | Promise<void>,
-  options?: CircuitOptions,
-): HostileCase => ({
-  what,
-  rule,
-  answer,
-  play: onCircuit(async (stage) => {
-    await act(stage);
-    return undefined;
-  }, options),
-});
 
 const sendme = (version: number, tag: Buffer, length = tag.length): Buffer =>
   Buffer.concat([Buffer.of(version, length >>> 8, length & 0xff), tag]);
@@ -43,83 +28,86 @@ const SOURCE = { stream: "source" } as const;
 const SILENT = { stream: "silent" } as const;
 
 const circuitWindow: ReadonlyArray<HostileCase> = [
-  one("SENDME of the circuit before anything was sent", "tor-spec 7.3", PROTOCOL, ({ circuit }) =>
+  circuitCase("SENDME of the circuit before anything was sent", "tor-spec 7.3", PROTOCOL, ({ circuit }) =>
     circuit.sendBody(RelayCommand.SENDME, 0, sendme(1, randomBytes(20))),
   ),
-  one("SENDME of the circuit, of version 0, before anything was sent", "tor-spec 7.3", PROTOCOL, ({ circuit }) =>
-    circuit.sendBody(RelayCommand.SENDME, 0),
+  circuitCase(
+    "SENDME of the circuit, of version 0, before anything was sent",
+    "tor-spec 7.3",
+    PROTOCOL,
+    ({ circuit }) => circuit.sendBody(RelayCommand.SENDME, 0),
   ),
-  one(
+  circuitCase(
     "SENDME of the circuit with the tag of no cell",
     "tor-spec 7.3.1",
     PROTOCOL,
     afterData(100, () => sendme(1, randomBytes(20))),
     SOURCE,
   ),
-  one(
+  circuitCase(
     "SENDME of the circuit with a tag that is cut short",
     "tor-spec 7.3.1",
     PROTOCOL,
     afterData(100, (tag) => sendme(1, tag.subarray(0, 19))),
     SOURCE,
   ),
-  one(
+  circuitCase(
     "SENDME of the circuit with no tag",
     "tor-spec 7.3.1",
     PROTOCOL,
     afterData(100, () => Buffer.of(1, 0, 0)),
     SOURCE,
   ),
-  one(
+  circuitCase(
     "SENDME of the circuit with a tag longer than itself",
     "tor-spec 7.3.1",
     PROTOCOL,
     afterData(100, (tag) => sendme(1, tag, 200)),
     SOURCE,
   ),
-  one(
+  circuitCase(
     "SENDME of the circuit with a tag and more",
     "tor-spec 7.3.1",
     IGNORED,
     afterData(100, (tag) => Buffer.concat([sendme(1, tag), randomBytes(30)])),
     SOURCE,
   ),
-  one(
+  circuitCase(
     "SENDME of the circuit of version 0, without a tag",
     "tor-spec 7.3.1",
     IGNORED,
     afterData(100, () => Buffer.alloc(0)),
     SOURCE,
   ),
-  one(
+  circuitCase(
     "SENDME of the circuit of a version that nobody knows",
     "tor-spec 7.3.1",
     PROTOCOL,
     afterData(100, (tag) => sendme(7, tag)),
     SOURCE,
   ),
-  one(
+  circuitCase(
     "SENDME of the circuit twice for the same cell",
     "tor-spec 7.3",
     PROTOCOL,
     afterData(100, (tag) => sendme(1, tag), 2),
     SOURCE,
   ),
-  one(
+  circuitCase(
     "SENDME of the circuit for a cell that is not due",
     "tor-spec 7.3",
     PROTOCOL,
     afterData(50, (tag) => sendme(1, tag)),
     SOURCE,
   ),
-  one(
+  circuitCase(
     "SENDME of the circuit with congestion control, before anything was sent",
     "proposal 324",
     PROTOCOL,
     ({ circuit }) => circuit.sendBody(RelayCommand.SENDME, 0, sendme(1, randomBytes(20))),
     CC,
   ),
-  one(
+  circuitCase(
     "SENDME of the circuit with congestion control, with the tag of no cell",
     "proposal 324",
     PROTOCOL,
@@ -150,15 +138,21 @@ const overrun = async ({ circuit }: CircuitStage): Promise<void> => {
 };
 
 const streamWindow: ReadonlyArray<HostileCase> = [
-  one("a stream's window overrun, with an application that does not read", "tor-spec 7.4", PROTOCOL, overrun, SILENT),
-  one(
+  circuitCase(
+    "a stream's window overrun, with an application that does not read",
+    "tor-spec 7.4",
+    PROTOCOL,
+    overrun,
+    SILENT,
+  ),
+  circuitCase(
     "a stream's whole window at once, for an application that does not read",
     "tor-spec 7.4",
     IGNORED,
     ({ circuit }) => circuit.sendData(1, 500),
     SILENT,
   ),
-  one(
+  circuitCase(
     "the circuit's whole window at once, on five streams",
     "tor-spec 7.3",
     "CONNECTED",
@@ -168,28 +162,28 @@ const streamWindow: ReadonlyArray<HostileCase> = [
     },
     SILENT,
   ),
-  one(
+  circuitCase(
     "SENDME of a stream that makes its window wider than it was",
     "tor-spec 7.4",
     PROTOCOL,
     ({ circuit }) => circuit.sendBody(RelayCommand.SENDME, 1),
     SILENT,
   ),
-  one(
+  circuitCase(
     "SENDME of a stream with bytes in it",
     "tor-spec 7.4",
     PROTOCOL,
     ({ circuit }) => circuit.sendBody(RelayCommand.SENDME, 1, randomBytes(30)),
     SILENT,
   ),
-  one(
+  circuitCase(
     "XOFF on a stream with a window",
     "proposal 324, 4",
     IGNORED,
     ({ circuit }) => circuit.sendBody(RelayCommand.XOFF, 1, Buffer.of(0)),
     SILENT,
   ),
-  one(
+  circuitCase(
     "XON on a stream with a window",
     "proposal 324, 4",
     IGNORED,
@@ -199,21 +193,21 @@ const streamWindow: ReadonlyArray<HostileCase> = [
 ];
 
 const xonXoff: ReadonlyArray<HostileCase> = [
-  one(
+  circuitCase(
     "SENDME of a stream with XON and XOFF",
     "proposal 324, 4",
     PROTOCOL,
     ({ circuit }) => circuit.sendBody(RelayCommand.SENDME, 1),
     { ...CC, ...SILENT },
   ),
-  one(
+  circuitCase(
     "XOFF before anything was sent",
     "proposal 324, 4.1.4",
     IGNORED,
     ({ circuit }) => circuit.sendBody(RelayCommand.XOFF, 1, Buffer.of(0)),
     { ...CC, ...SILENT },
   ),
-  one(
+  circuitCase(
     "XOFF after XOFF",
     "proposal 324, 4.1.4",
     IGNORED,
@@ -223,49 +217,49 @@ const xonXoff: ReadonlyArray<HostileCase> = [
     },
     { ...CC, ...SILENT },
   ),
-  one(
+  circuitCase(
     "XOFF with nothing in it",
     "proposal 324, 4.1",
     PROTOCOL,
     ({ circuit }) => circuit.sendBody(RelayCommand.XOFF, 1),
     { ...CC, ...SILENT },
   ),
-  one(
+  circuitCase(
     "XOFF of a version that nobody knows",
     "proposal 324, 4.1",
     PROTOCOL,
     ({ circuit }) => circuit.sendBody(RelayCommand.XOFF, 1, Buffer.of(9)),
     { ...CC, ...SILENT },
   ),
-  one(
+  circuitCase(
     "XON before XOFF",
     "proposal 324, 4.1.4",
     IGNORED,
     ({ circuit }) => circuit.sendBody(RelayCommand.XON, 1, Buffer.alloc(5)),
     { ...CC, ...SILENT },
   ),
-  one(
+  circuitCase(
     "XON of a version that nobody knows",
     "proposal 324, 4.1",
     PROTOCOL,
     ({ circuit }) => circuit.sendBody(RelayCommand.XON, 1, Buffer.of(9, 0, 0, 0, 0)),
     { ...CC, ...SILENT },
   ),
-  one(
+  circuitCase(
     "XON that is cut short",
     "proposal 324, 4.1",
     PROTOCOL,
     ({ circuit }) => circuit.sendBody(RelayCommand.XON, 1, Buffer.of(0, 0, 0)),
     { ...CC, ...SILENT },
   ),
-  one(
+  circuitCase(
     "XON with the highest rate there is",
     "proposal 324, 4.1",
     IGNORED,
     ({ circuit }) => circuit.sendBody(RelayCommand.XON, 1, Buffer.of(0, 255, 255, 255, 255)),
     { ...CC, ...SILENT },
   ),
-  one(
+  circuitCase(
     "a hundred XONs and XOFFs in turn",
     "proposal 324, 4.1.4",
     IGNORED,
@@ -277,11 +271,17 @@ const xonXoff: ReadonlyArray<HostileCase> = [
     },
     { ...CC, ...SILENT },
   ),
-  one("2000 DATA cells, in spite of XOFF", "proposal 324, 4.1", IGNORED, ({ circuit }) => circuit.sendData(1, 2_000), {
-    ...CC,
-    ...SILENT,
-  }),
-  one(
+  circuitCase(
+    "2000 DATA cells, in spite of XOFF",
+    "proposal 324, 4.1",
+    IGNORED,
+    ({ circuit }) => circuit.sendData(1, 2_000),
+    {
+      ...CC,
+      ...SILENT,
+    },
+  ),
+  circuitCase(
     "8 MB of DATA for an application that does not read, in spite of XOFF",
     "open",
     "serves the circuit no more",

@@ -1,26 +1,10 @@
 import { RelayCommand } from "@allium/cell";
 import type { HostileCase, HostileSubject } from "../case.ts";
+import { circuitCase } from "../circuit-case.ts";
 import { randomBytes } from "../identity.ts";
-import { type CircuitOptions, type CircuitStage, onCircuit } from "../stage.ts";
+import type { CircuitStage } from "../stage.ts";
 
 const IGNORED = "ignored";
-
-/** Something done on a circuit. */
-const one = (
-  what: string,
-  rule: string,
-  answer: string,
-  act: (stage: CircuitStage) => void | Promise<void>,
-  options?: CircuitOptions,
-): HostileCase => ({
-  what,
-  rule,
-  answer,
-  play: onCircuit(async (stage) => {
-    await act(stage);
-    return undefined;
-  }, options),
-});
 
 /** A stream is asked for; waits for what comes of it, since names and connections take a moment. */
 const beginning = (
@@ -29,7 +13,7 @@ const beginning = (
   answer: string,
   body: string | Buffer | ((stage: CircuitStage) => string),
 ): HostileCase =>
-  one(what, rule, answer, async (stage) => {
+  circuitCase(what, rule, answer, async (stage) => {
     const { circuit, peer } = stage;
     const bytes = typeof body === "function" ? Buffer.from(body(stage)) : Buffer.from(body as Buffer);
     circuit.sendBody(RelayCommand.BEGIN, 7, bytes);
@@ -104,28 +88,28 @@ const begin: ReadonlyArray<HostileCase> = [
   ),
   beginning("BEGIN without flags", "tor-spec 6.2", "CONNECTED", ({ arena }) => `127.0.0.1:${arena.services.silent}\0`),
   beginning("BEGIN with all flags set", "tor-spec 6.2", "END EXITPOLICY", "127.0.0.66:80\0\xff\xff\xff\xff"),
-  one(
+  circuitCase(
     "BEGIN with the ID of a stream that is open",
     "tor-spec 6.2",
     IGNORED,
     ({ circuit, arena }) => circuit.begin(1, `127.0.0.1:${arena.services.silent}`),
     { stream: "silent" },
   ),
-  one(
+  circuitCase(
     "BEGIN_DIR with the ID of a stream that is open",
     "tor-spec 6.2",
     IGNORED,
     ({ circuit }) => circuit.sendBody(RelayCommand.BEGIN_DIR, 1),
     { stream: "silent" },
   ),
-  one(
+  circuitCase(
     "RESOLVE with the ID of a stream that is open",
     "tor-spec 6.4",
     IGNORED,
     ({ circuit }) => circuit.sendBody(RelayCommand.RESOLVE, 1, Buffer.from("127.0.0.1\0")),
     { stream: "silent" },
   ),
-  one(
+  circuitCase(
     "BEGIN with the ID of a stream that has ended",
     "tor-spec 6.2",
     "CONNECTED",
@@ -135,23 +119,23 @@ const begin: ReadonlyArray<HostileCase> = [
     },
     { stream: "silent" },
   ),
-  one("BEGIN_DIR with bytes in it", "tor-spec 6.2.1", "CONNECTED", async ({ circuit }) => {
+  circuitCase("BEGIN_DIR with bytes in it", "tor-spec 6.2.1", "CONNECTED", async ({ circuit }) => {
     circuit.sendBody(RelayCommand.BEGIN_DIR, 7, randomBytes(400));
     await circuit.receives(RelayCommand.CONNECTED, 7, 1, 1_500);
   }),
-  one("a directory request that is noise", "dir-spec", "CONNECTED, END DONE", async ({ circuit }) => {
+  circuitCase("a directory request that is noise", "dir-spec", "CONNECTED, END DONE", async ({ circuit }) => {
     circuit.sendBody(RelayCommand.BEGIN_DIR, 7);
     circuit.sendBody(RelayCommand.DATA, 7, Buffer.from("\x16\x03\x01 what?\r\n\r\n\r\n\r\n"));
     await circuit.receives(RelayCommand.END, 7, 1, 1_500);
   }),
-  one(
+  circuitCase(
     "a malformed BEGIN with the ID of a stream that is open",
     "open",
     IGNORED,
     ({ circuit }) => circuit.sendBody(RelayCommand.BEGIN, 1, Buffer.from("no port\0")),
     { stream: "silent" },
   ),
-  one(
+  circuitCase(
     "a malformed RESOLVE with the ID of a stream that is open",
     "open",
     IGNORED,
@@ -161,7 +145,7 @@ const begin: ReadonlyArray<HostileCase> = [
 ];
 
 const resolving = (what: string, answer: string, body: Buffer): HostileCase =>
-  one(what, "tor-spec 6.4", answer, async ({ circuit, peer }) => {
+  circuitCase(what, "tor-spec 6.4", answer, async ({ circuit, peer }) => {
     circuit.sendBody(RelayCommand.RESOLVE, 7, body);
     await peer.until(() => (circuit.destroyed !== undefined || circuit.events.length > 0 ? true : undefined), 1_500);
   });
@@ -190,7 +174,7 @@ const strays: ReadonlyArray<HostileCase> = (
     ["XOFF", 0],
   ] as const
 ).map(([name, length]) =>
-  one(
+  circuitCase(
     `${name} of ${length} bytes for a stream that does not exist, beside one that does`,
     "open",
     IGNORED,
@@ -200,20 +184,20 @@ const strays: ReadonlyArray<HostileCase> = (
 );
 
 const ofNothing: ReadonlyArray<HostileCase> = [
-  one("DATA for a stream that does not exist", "open", IGNORED, ({ circuit }) => circuit.sendData(7, 3)),
-  one("END for a stream that does not exist", "open", IGNORED, ({ circuit }) =>
+  circuitCase("DATA for a stream that does not exist", "open", IGNORED, ({ circuit }) => circuit.sendData(7, 3)),
+  circuitCase("END for a stream that does not exist", "open", IGNORED, ({ circuit }) =>
     circuit.sendBody(RelayCommand.END, 7, Buffer.of(6)),
   ),
-  one("SENDME for a stream that does not exist", "open", IGNORED, ({ circuit }) =>
+  circuitCase("SENDME for a stream that does not exist", "open", IGNORED, ({ circuit }) =>
     circuit.sendBody(RelayCommand.SENDME, 7),
   ),
-  one("XOFF for a stream that does not exist", "open", IGNORED, ({ circuit }) =>
+  circuitCase("XOFF for a stream that does not exist", "open", IGNORED, ({ circuit }) =>
     circuit.sendBody(RelayCommand.XOFF, 7, Buffer.of(0)),
   ),
-  one("XON for a stream that does not exist", "open", IGNORED, ({ circuit }) =>
+  circuitCase("XON for a stream that does not exist", "open", IGNORED, ({ circuit }) =>
     circuit.sendBody(RelayCommand.XON, 7, Buffer.alloc(5)),
   ),
-  one(
+  circuitCase(
     "END and DATA for a stream that has ended",
     "tor-spec 6.3",
     IGNORED,
@@ -227,24 +211,24 @@ const ofNothing: ReadonlyArray<HostileCase> = [
 ];
 
 const open: ReadonlyArray<HostileCase> = [
-  one("END without a reason", "tor-spec 6.3", IGNORED, ({ circuit }) => circuit.sendBody(RelayCommand.END, 1), {
+  circuitCase("END without a reason", "tor-spec 6.3", IGNORED, ({ circuit }) => circuit.sendBody(RelayCommand.END, 1), {
     stream: "silent",
   }),
-  one(
+  circuitCase(
     "END with a reason that nobody knows",
     "tor-spec 6.3",
     IGNORED,
     ({ circuit }) => circuit.sendBody(RelayCommand.END, 1, Buffer.of(250)),
     { stream: "silent" },
   ),
-  one(
+  circuitCase(
     "END that is longer than it should be",
     "tor-spec 6.3",
     IGNORED,
     ({ circuit }) => circuit.sendBody(RelayCommand.END, 1, randomBytes(300)),
     { stream: "silent" },
   ),
-  one(
+  circuitCase(
     "DATA with nothing in it, a hundred times",
     "tor-spec 6.2",
     IGNORED,
@@ -253,33 +237,33 @@ const open: ReadonlyArray<HostileCase> = [
     },
     { stream: "silent" },
   ),
-  one(
+  circuitCase(
     "CONNECTED for a stream that is open",
     "tor-spec 6.1",
     "DESTROY PROTOCOL",
     ({ circuit }) => circuit.sendBody(RelayCommand.CONNECTED, 1),
     { stream: "silent" },
   ),
-  one(
+  circuitCase(
     "RESOLVED for a stream that is open",
     "tor-spec 6.1",
     "DESTROY PROTOCOL",
     ({ circuit }) => circuit.sendBody(RelayCommand.RESOLVED, 1, Buffer.of(4, 4, 1, 2, 3, 4, 0, 0, 0, 0)),
     { stream: "silent" },
   ),
-  one(
+  circuitCase(
     "a command that nobody knows, on a stream that is open",
     "tor-spec 6.1",
     IGNORED,
     ({ circuit }) => circuit.sendBody(200, 1, randomBytes(9)),
     { stream: "silent" },
   ),
-  one("DATA before CONNECTED", "tor-spec 6.2", "CONNECTED", async ({ circuit, arena }) => {
+  circuitCase("DATA before CONNECTED", "tor-spec 6.2", "CONNECTED", async ({ circuit, arena }) => {
     circuit.begin(7, `127.0.0.1:${arena.services.silent}`);
     circuit.sendData(7, 3);
     await circuit.receives(RelayCommand.CONNECTED, 7, 1, 1_500);
   }),
-  one("DATA for a stream that will be refused", "tor-spec 6.2", "END EXITPOLICY", ({ circuit }) => {
+  circuitCase("DATA for a stream that will be refused", "tor-spec 6.2", "END EXITPOLICY", ({ circuit }) => {
     circuit.begin(7, "127.0.0.66:80");
     circuit.sendData(7, 3);
   }),
