@@ -26,6 +26,17 @@ const afterData =
 
 const SOURCE = { stream: "source" } as const;
 const SILENT = { stream: "silent" } as const;
+const SILENT_CC = { ...CC, ...SILENT };
+
+/** A message on the stream to an application that does not read. */
+const message = (
+  what: string,
+  rule: string,
+  answer: string,
+  options: typeof SILENT | typeof SILENT_CC,
+  command: number,
+  body?: Buffer,
+): HostileCase => circuitCase(what, rule, answer, ({ circuit }) => circuit.sendBody(command, 1, body), options);
 
 const circuitWindow: ReadonlyArray<HostileCase> = [
   circuitCase("SENDME of the circuit before anything was sent", "tor-spec 7.3", PROTOCOL, ({ circuit }) =>
@@ -162,51 +173,28 @@ const streamWindow: ReadonlyArray<HostileCase> = [
     },
     SILENT,
   ),
-  circuitCase(
+  message(
     "SENDME of a stream that makes its window wider than it was",
     "tor-spec 7.4",
     PROTOCOL,
-    ({ circuit }) => circuit.sendBody(RelayCommand.SENDME, 1),
     SILENT,
+    RelayCommand.SENDME,
   ),
-  circuitCase(
+  message(
     "SENDME of a stream with bytes in it",
     "tor-spec 7.4",
     PROTOCOL,
-    ({ circuit }) => circuit.sendBody(RelayCommand.SENDME, 1, randomBytes(30)),
     SILENT,
+    RelayCommand.SENDME,
+    randomBytes(30),
   ),
-  circuitCase(
-    "XOFF on a stream with a window",
-    "proposal 324, 4",
-    IGNORED,
-    ({ circuit }) => circuit.sendBody(RelayCommand.XOFF, 1, Buffer.of(0)),
-    SILENT,
-  ),
-  circuitCase(
-    "XON on a stream with a window",
-    "proposal 324, 4",
-    IGNORED,
-    ({ circuit }) => circuit.sendBody(RelayCommand.XON, 1, Buffer.alloc(5)),
-    SILENT,
-  ),
+  message("XOFF on a stream with a window", "proposal 324, 4", IGNORED, SILENT, RelayCommand.XOFF, Buffer.of(0)),
+  message("XON on a stream with a window", "proposal 324, 4", IGNORED, SILENT, RelayCommand.XON, Buffer.alloc(5)),
 ];
 
 const xonXoff: ReadonlyArray<HostileCase> = [
-  circuitCase(
-    "SENDME of a stream with XON and XOFF",
-    "proposal 324, 4",
-    PROTOCOL,
-    ({ circuit }) => circuit.sendBody(RelayCommand.SENDME, 1),
-    { ...CC, ...SILENT },
-  ),
-  circuitCase(
-    "XOFF before anything was sent",
-    "proposal 324, 4.1.4",
-    IGNORED,
-    ({ circuit }) => circuit.sendBody(RelayCommand.XOFF, 1, Buffer.of(0)),
-    { ...CC, ...SILENT },
-  ),
+  message("SENDME of a stream with XON and XOFF", "proposal 324, 4", PROTOCOL, SILENT_CC, RelayCommand.SENDME),
+  message("XOFF before anything was sent", "proposal 324, 4.1.4", IGNORED, SILENT_CC, RelayCommand.XOFF, Buffer.of(0)),
   circuitCase(
     "XOFF after XOFF",
     "proposal 324, 4.1.4",
@@ -215,49 +203,34 @@ const xonXoff: ReadonlyArray<HostileCase> = [
       circuit.sendBody(RelayCommand.XOFF, 1, Buffer.of(0));
       circuit.sendBody(RelayCommand.XOFF, 1, Buffer.of(0));
     },
-    { ...CC, ...SILENT },
+    SILENT_CC,
   ),
-  circuitCase(
-    "XOFF with nothing in it",
-    "proposal 324, 4.1",
-    PROTOCOL,
-    ({ circuit }) => circuit.sendBody(RelayCommand.XOFF, 1),
-    { ...CC, ...SILENT },
-  ),
-  circuitCase(
+  message("XOFF with nothing in it", "proposal 324, 4.1", PROTOCOL, SILENT_CC, RelayCommand.XOFF),
+  message(
     "XOFF of a version that nobody knows",
     "proposal 324, 4.1",
     PROTOCOL,
-    ({ circuit }) => circuit.sendBody(RelayCommand.XOFF, 1, Buffer.of(9)),
-    { ...CC, ...SILENT },
+    SILENT_CC,
+    RelayCommand.XOFF,
+    Buffer.of(9),
   ),
-  circuitCase(
-    "XON before XOFF",
-    "proposal 324, 4.1.4",
-    IGNORED,
-    ({ circuit }) => circuit.sendBody(RelayCommand.XON, 1, Buffer.alloc(5)),
-    { ...CC, ...SILENT },
-  ),
-  circuitCase(
+  message("XON before XOFF", "proposal 324, 4.1.4", IGNORED, SILENT_CC, RelayCommand.XON, Buffer.alloc(5)),
+  message(
     "XON of a version that nobody knows",
     "proposal 324, 4.1",
     PROTOCOL,
-    ({ circuit }) => circuit.sendBody(RelayCommand.XON, 1, Buffer.of(9, 0, 0, 0, 0)),
-    { ...CC, ...SILENT },
+    SILENT_CC,
+    RelayCommand.XON,
+    Buffer.of(9, 0, 0, 0, 0),
   ),
-  circuitCase(
-    "XON that is cut short",
-    "proposal 324, 4.1",
-    PROTOCOL,
-    ({ circuit }) => circuit.sendBody(RelayCommand.XON, 1, Buffer.of(0, 0, 0)),
-    { ...CC, ...SILENT },
-  ),
-  circuitCase(
+  message("XON that is cut short", "proposal 324, 4.1", PROTOCOL, SILENT_CC, RelayCommand.XON, Buffer.of(0, 0, 0)),
+  message(
     "XON with the highest rate there is",
     "proposal 324, 4.1",
     IGNORED,
-    ({ circuit }) => circuit.sendBody(RelayCommand.XON, 1, Buffer.of(0, 255, 255, 255, 255)),
-    { ...CC, ...SILENT },
+    SILENT_CC,
+    RelayCommand.XON,
+    Buffer.of(0, 255, 255, 255, 255),
   ),
   circuitCase(
     "a hundred XONs and XOFFs in turn",
@@ -269,7 +242,7 @@ const xonXoff: ReadonlyArray<HostileCase> = [
         circuit.sendBody(RelayCommand.XON, 1, Buffer.alloc(5));
       }
     },
-    { ...CC, ...SILENT },
+    SILENT_CC,
   ),
   circuitCase(
     "2000 DATA cells, in spite of XOFF",
@@ -286,7 +259,7 @@ const xonXoff: ReadonlyArray<HostileCase> = [
     "open",
     "serves the circuit no more",
     ({ circuit }) => circuit.sendData(1, 16_064),
-    { ...CC, ...SILENT },
+    SILENT_CC,
   ),
 ];
 
