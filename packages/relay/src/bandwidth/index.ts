@@ -1,3 +1,2 @@
-export { type BandwidthLimiter, makeBandwidthLimiter } from "./limiter.ts";
+export { type BandwidthLimiter, type BandwidthLimits, makeBandwidthLimiter } from "./limiter.ts";
 export * from "./limits.ts";
-export { type BandwidthLimits, TokenBucket } from "./token-bucket.ts";

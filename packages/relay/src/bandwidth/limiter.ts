@@ -1,9 +1,17 @@
 import { type Connection, Transport } from "@allium/channel";
 import { Signal } from "@allium/kernel";
 import { Clock, Effect, type Scope } from "effect";
+import { TokenBucket, type TokenRate } from "../token-bucket.ts";
 import { LimitedConnection, type TokenSource } from "./limited-connection.ts";
 import { REFILL_PERIOD_MILLIS } from "./limits.ts";
-import { type BandwidthLimits, TokenBucket } from "./token-bucket.ts";
+
+/** How fast bytes may pass. */
+export interface BandwidthLimits {
+  /** Bytes a second, in the long run. */
+  readonly rate: number;
+  /** Bytes at once, after a pause. */
+  readonly burst: number;
+}
 
 /** Holds the channels of a relay to a bandwidth. */
 export interface BandwidthLimiter {
@@ -25,28 +33,34 @@ export const makeBandwidthLimiter = (
   Effect.gen(function* () {
     const clock = yield* Clock.Clock;
     const now = (): number => Number(clock.monotonicTimeNanosUnsafe() / 1_000_000n);
-    let limits = initial;
+    /** A token is a byte, and time is milliseconds. */
+    let limits: TokenRate | undefined;
     let buckets: { readonly read: TokenBucket; readonly write: TokenBucket } | undefined;
     // In the order of their turns.
     const waiting = { read: new Set<LimitedConnection>(), write: new Set<LimitedConnection>() };
     const waits = { read: 0, write: 0 };
     const someoneWaits = Signal.make();
 
+    /** Whole bytes that may pass now. */
+    const available = (side: "read" | "write"): number => {
+      if (limits === undefined || buckets === undefined) return Number.POSITIVE_INFINITY;
+      const bucket = buckets[side];
+      bucket.refill(limits, now());
+      return Math.floor(bucket.tokens);
+    };
     const setLimits = (next: BandwidthLimits | undefined): void => {
-      limits = next;
-      if (next === undefined) buckets = undefined;
-      else if (buckets === undefined)
-        buckets = { read: new TokenBucket(next, now()), write: new TokenBucket(next, now()) };
-      else {
-        buckets.read.setLimits(next, now());
-        buckets.write.setLimits(next, now());
-      }
+      // What came until now came at the rate before.
+      available("read");
+      available("write");
+      limits = next === undefined ? undefined : { rate: next.rate / 1_000, burst: next.burst };
+      if (limits === undefined) buckets = undefined;
+      else buckets ??= { read: new TokenBucket(limits, now()), write: new TokenBucket(limits, now()) };
     };
     setLimits(initial);
 
     const tokens: TokenSource = {
-      readable: () => buckets?.read.available(now()) ?? Number.POSITIVE_INFINITY,
-      writable: () => buckets?.write.available(now()) ?? Number.POSITIVE_INFINITY,
+      readable: () => available("read"),
+      writable: () => available("write"),
       tookRead: (bytes) => buckets?.read.take(bytes),
       tookWritten: (bytes) => buckets?.write.take(bytes),
       wait: (connection, side) => {
@@ -60,9 +74,9 @@ export const makeBandwidthLimiter = (
       },
     };
 
-    const giveTurns = (side: "read" | "write", available: () => number): void => {
+    const giveTurns = (side: "read" | "write"): void => {
       for (const connection of [...waiting[side]]) {
-        if (available() === 0) return;
+        if (available(side) === 0) return;
         // Who does not get enough queues up again, behind the others.
         waiting[side].delete(connection);
         connection.onTokens();
@@ -72,8 +86,8 @@ export const makeBandwidthLimiter = (
       for (;;) {
         if (waiting.read.size + waiting.write.size === 0) yield* someoneWaits.wait;
         yield* Effect.sleep(REFILL_PERIOD_MILLIS);
-        giveTurns("read", tokens.readable);
-        giveTurns("write", tokens.writable);
+        giveTurns("read");
+        giveTurns("write");
       }
     });
     yield* Effect.forkScoped(turns);

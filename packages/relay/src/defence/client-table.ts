@@ -1,12 +1,12 @@
 import type { MemoryAccount, MemoryKind, MemoryQuota } from "@allium/kernel";
+import { TokenBucket } from "../token-bucket.ts";
 import type { DosParams } from "./dos-params.ts";
 import { CLIENT_SWEEP_SECONDS, CLIENT_UNSEEN_SECONDS, MAX_CLIENTS } from "./limits.ts";
-import { TokenBucket } from "./token-bucket.ts";
 
 /** Until when an address is marked that is not. */
 export const NEVER = Number.NEGATIVE_INFINITY;
 
-/** What is known of an address that clients connect from. Times are seconds. */
+/** What is known of an address that clients connect from. Times are whole seconds, as `tor` counts them. */
 export class Client {
   /** Connections that are open now. */
   connections = 0;
@@ -50,7 +50,7 @@ export class ClientTable {
   private nextSweep = 0;
 
   /**
-   * @param options.now seconds of a clock that does not go back
+   * @param options.now whole seconds of a clock that does not go back
    * @param options.quota where entries are charged
    */
   constructor(options: {

@@ -91,7 +91,7 @@ export const makeDefences = (options: {
     const { below } = yield* Entropy;
     const context = yield* Effect.context<never>();
     const millis = () => Number(clock.monotonicTimeNanosUnsafe() / 1_000_000n);
-    const now = () => millis() / 1_000;
+    const now = () => Math.floor(millis() / 1_000);
     const { params, isRelay } = options;
     const clients = new ClientTable({ params, now, quota });
     yield* Effect.addFinalizer(() => Effect.sync(() => clients.close()));

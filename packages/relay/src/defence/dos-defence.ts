@@ -1,7 +1,7 @@
 import type { StreamAdmission } from "@allium/circuit";
+import { TokenBucket } from "../token-bucket.ts";
 import { type Client, type ClientTable, NEVER } from "./client-table.ts";
 import type { DosParams } from "./dos-params.ts";
-import { TokenBucket } from "./token-bucket.ts";
 
 /** What the defences have done so far, as `tor`'s `tor_relay_dos_total` counts it. */
 export interface DosCounters {
@@ -23,7 +23,7 @@ export interface DosCounters {
 export interface DosDefenceOptions {
   /** Asked each time: the consensus may change them. */
   readonly params: () => DosParams;
-  /** Seconds of a clock that does not go back. */
+  /** Whole seconds of a clock that does not go back: `tor` counts no others. */
   readonly now: () => number;
   /** Draws an integer in [0, limit). */
   readonly below: (limit: number) => number;

@@ -1,3 +1,5 @@
+import type { TokenRate } from "../token-bucket.ts";
+
 // The consensus parameters of `tor`'s defences against floods, each of which the configuration may override
 // (param-spec, "Denial-of-service parameters"; `tor` 0.4.9: DENIAL OF SERVICE MITIGATION OPTIONS of its manual).
 //
@@ -45,15 +47,9 @@ export interface DosConfig {
   readonly streamCreationDefenseType?: number;
 }
 
-/** So much a second, and so much at once. */
-export interface Rate {
-  readonly rate: number;
-  readonly burst: number;
-}
-
-/** What the defences go by. Times are seconds. */
+/** What the defences go by. Times are seconds, and rates so many a second. */
 export interface DosParams {
-  readonly circuits: Rate & {
+  readonly circuits: TokenRate & {
     readonly enabled: boolean;
     /** An address with fewer connections is left alone. */
     readonly minConnections: number;
@@ -62,13 +58,13 @@ export interface DosParams {
     /** How often the inbox of a circuit from an address may overrun, until the address counts as one that floods; 0: for ever. */
     readonly maxOverruns: number;
   };
-  readonly connections: Rate & {
+  readonly connections: TokenRate & {
     readonly enabled: boolean;
     readonly maxConcurrent: number;
     readonly defense: ConnectionDefense;
     readonly period: number;
   };
-  readonly streams: Rate & { readonly enabled: boolean; readonly defense: StreamDefense };
+  readonly streams: TokenRate & { readonly enabled: boolean; readonly defense: StreamDefense };
 }
 
 export type CircuitDefense = "none" | "refuse";
