@@ -72,7 +72,11 @@ export const makeCore = (parts: CoreParts): Effect.Effect<RelayCore, never, Tran
     };
     const bandwidth = yield* makeBandwidthLimiter(bandwidthLimits(settings().config));
     const defences = yield* makeDefences({
-      params: currentDosParams(view.current, () => settings().config.dos, param),
+      params: currentDosParams(
+        () => view.current().consensus,
+        () => settings().config.dos,
+        param,
+      ),
       isRelay: relayAddresses(view.current),
     });
     const connectionCounts = new ConnectionCounts();

@@ -1,24 +1,14 @@
 import type { IpAddress } from "@allium/cell";
 import type { PeerIdentity } from "@allium/channel";
 import type { Authority, DirectorySnapshot } from "@allium/directory";
-import { encodeHex, type Fingerprint } from "@allium/netdoc";
+import { type Consensus, encodeHex, type Fingerprint } from "@allium/netdoc";
+import { derived } from "./derived.ts";
 
 /** Consensus parameter `allow-network-reentry`: whether exits may connect to relays. */
 const ALLOW_REENTRY = { default: 0, min: 0, max: 1 };
 
-/** What is asked about the network for each stream: made anew for each consensus, when it is first asked for. */
-const perSnapshot = <A>(view: () => DirectorySnapshot, make: (snapshot: DirectorySnapshot) => A): (() => A) => {
-  let of: DirectorySnapshot | undefined;
-  let made: A | undefined;
-  return () => {
-    const snapshot = view();
-    if (made === undefined || of !== snapshot) {
-      of = snapshot;
-      made = make(snapshot);
-    }
-    return made;
-  };
-};
+/** Not the snapshot itself: that is another one with each batch of microdescriptors too. */
+const consensusOf = (view: () => DirectorySnapshot) => (): Consensus | undefined => view().consensus;
 
 /**
  * Which addresses belong to the network itself: traffic must not leave it only to enter it again (param-spec,
@@ -28,7 +18,7 @@ export const networkAddresses = (
   authorities: ReadonlyArray<Authority>,
   view: () => DirectorySnapshot,
 ): ((address: IpAddress, port: number) => boolean) => {
-  const known = perSnapshot(view, ({ consensus }) => {
+  const known = derived(consensusOf(view), (consensus) => {
     const addresses = new Set<string>();
     for (const { download, upload, orPort } of authorities) {
       addresses.add(`${download.host} ${download.port}`).add(`${upload.host} ${upload.port}`);
@@ -46,7 +36,7 @@ export const networkAddresses = (
 
 /** Which addresses are those of relays that the consensus lists; none as long as there is no consensus. */
 export const relayAddresses = (view: () => DirectorySnapshot): ((address: string) => boolean) => {
-  const known = perSnapshot(view, ({ consensus }) => {
+  const known = derived(consensusOf(view), (consensus) => {
     const addresses = new Set<string>();
     for (const { address, orAddresses } of consensus?.routers ?? []) {
       addresses.add(address);
@@ -59,9 +49,9 @@ export const relayAddresses = (view: () => DirectorySnapshot): ((address: string
 
 /** Which relays the consensus lists; none as long as there is no consensus. */
 export const networkRelays = (view: () => DirectorySnapshot): ((relay: PeerIdentity) => boolean) => {
-  const known = perSnapshot(
-    view,
-    ({ consensus }) => new Set<Fingerprint>((consensus?.routers ?? []).map(({ fingerprint }) => fingerprint)),
+  const known = derived(
+    consensusOf(view),
+    (consensus) => new Set<Fingerprint>((consensus?.routers ?? []).map(({ fingerprint }) => fingerprint)),
   );
   return ({ rsaId }) => known().has(encodeHex(rsaId));
 };

@@ -22,4 +22,19 @@ describe("a derived value", () => {
     assert.deepStrictEqual(twice(), { twice: 8 });
     assert.strictEqual(made, 3);
   });
+
+  it("is made of nothing too, once", () => {
+    let source: { readonly number: number } | undefined;
+    let made = 0;
+    const number = derived(
+      () => source,
+      (present) => {
+        made++;
+        return present?.number ?? 0;
+      },
+    );
+    assert.deepStrictEqual([number(), number(), made], [0, 0, 1]);
+    source = { number: 3 };
+    assert.deepStrictEqual([number(), number(), made], [3, 3, 2]);
+  });
 });

@@ -1,3 +1,4 @@
+import { derived } from "../derived.ts";
 import type { TokenRate } from "../token-bucket.ts";
 
 // The consensus parameters of `tor`'s defences against floods, each of which the configuration may override
@@ -76,19 +77,13 @@ const connectionDefenses: ReadonlyArray<ConnectionDefense> = ["none", "close"];
 const streamDefenses: ReadonlyArray<StreamDefense> = ["none", "refuse", "closeCircuit"];
 
 /** What {@link dosParams} answers, worked out again only when the consensus or the configuration is another one. */
-export const currentDosParams = <Consensus>(
-  consensus: () => Consensus,
+export const currentDosParams = (
+  consensus: () => object | undefined,
   config: () => DosConfig,
   param: (name: string) => number | undefined,
 ): (() => DosParams) => {
-  let of: { readonly consensus: Consensus; readonly config: DosConfig; readonly params: DosParams } | undefined;
-  return () => {
-    const [now, own] = [consensus(), config()];
-    if (of === undefined || of.consensus !== now || of.config !== own) {
-      of = { consensus: now, config: own, params: dosParams(param, own) };
-    }
-    return of.params;
-  };
+  const ofConfig = derived(config, (own) => derived(consensus, () => dosParams(param, own)));
+  return () => ofConfig()();
 };
 
 /** What holds now. `param` gives the raw value of a consensus parameter, or `undefined`. */
