@@ -1,6 +1,7 @@
 import { type Connection, Transport } from "@allium/channel";
 import { Signal } from "@allium/kernel";
-import { Clock, Effect, type Scope } from "effect";
+import { Effect, type Scope } from "effect";
+import { monotonicMillis } from "../monotonic.ts";
 import { TokenBucket, type TokenRate } from "../token-bucket.ts";
 import { LimitedConnection, type TokenSource } from "./limited-connection.ts";
 import { REFILL_PERIOD_MILLIS } from "./limits.ts";
@@ -31,8 +32,7 @@ export const makeBandwidthLimiter = (
   initial: BandwidthLimits | undefined,
 ): Effect.Effect<BandwidthLimiter, never, Scope.Scope> =>
   Effect.gen(function* () {
-    const clock = yield* Clock.Clock;
-    const now = (): number => Number(clock.monotonicTimeNanosUnsafe() / 1_000_000n);
+    const now = yield* monotonicMillis;
     /** A token is a byte, and time is milliseconds. */
     let limits: TokenRate | undefined;
     let buckets: { readonly read: TokenBucket; readonly write: TokenBucket } | undefined;

@@ -8,7 +8,8 @@ import {
   type StreamAdmission,
 } from "@allium/circuit";
 import { Memory, type MemoryQuota, type Reclamation } from "@allium/kernel";
-import { Clock, Effect, type Scope } from "effect";
+import { Effect, type Scope } from "effect";
+import { monotonicMillis } from "../monotonic.ts";
 import { ClientTable } from "./client-table.ts";
 import { type DosCounters, DosDefence } from "./dos-defence.ts";
 import type { DosParams } from "./dos-params.ts";
@@ -87,10 +88,9 @@ export const makeDefences = (options: {
 }): Effect.Effect<Defences, never, Entropy | Scope.Scope> =>
   Effect.gen(function* () {
     const quota = yield* Memory.Quota;
-    const clock = yield* Clock.Clock;
+    const millis = yield* monotonicMillis;
     const { below } = yield* Entropy;
     const context = yield* Effect.context<never>();
-    const millis = () => Number(clock.monotonicTimeNanosUnsafe() / 1_000_000n);
     const now = () => Math.floor(millis() / 1_000);
     const { params, isRelay } = options;
     const clients = new ClientTable({ params, now, quota });

@@ -1,6 +1,7 @@
 import type { Connection } from "@allium/channel";
 import { Memory, Signal } from "@allium/kernel";
-import { Clock, Effect, type Scope } from "effect";
+import { Effect, type Scope } from "effect";
+import { monotonicMillis } from "../monotonic.ts";
 import { LINGER_TICK } from "./limits.ts";
 import { type LingerBounds, LingerTable } from "./linger-table.ts";
 
@@ -20,8 +21,7 @@ export interface Lingerers {
  */
 export const makeLingerers = (bounds: LingerBounds = {}): Effect.Effect<Lingerers, never, Scope.Scope> =>
   Effect.gen(function* () {
-    const clock = yield* Clock.Clock;
-    const now = () => Number(clock.monotonicTimeNanosUnsafe() / 1_000_000n);
+    const now = yield* monotonicMillis;
     const table = new LingerTable(bounds, now, yield* Memory.Quota);
     const wake = Signal.make();
     let open = true;

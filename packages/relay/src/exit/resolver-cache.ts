@@ -1,7 +1,8 @@
 import { type IpAddress, reverseName } from "@allium/cell";
 import { Entropy } from "@allium/channel";
 import { Memory } from "@allium/kernel";
-import { Clock, Deferred, Effect, Exit, type Scope } from "effect";
+import { Deferred, Effect, Exit, type Scope } from "effect";
+import { monotonicMillis } from "../monotonic.ts";
 import { AnswerTable } from "./answer-table.ts";
 import type { FamilyAnswer, NameAnswer } from "./choose-address.ts";
 import { MAX_CACHED_NAMES, MAX_QUERIES, RESOLVE_TIMEOUT } from "./limits.ts";
@@ -64,7 +65,7 @@ export const makeResolverCache = (
     const resolver = yield* Resolver;
     const entropy = yield* Entropy;
     const scope = yield* Effect.scope;
-    const clock = yield* Clock.Clock;
+    const now = yield* monotonicMillis;
     const quota = yield* Memory.Quota;
     const maxQueries = options.maxQueries ?? MAX_QUERIES;
     const maxCached = options.maxCached ?? MAX_CACHED_NAMES;
@@ -84,8 +85,6 @@ export const makeResolverCache = (
         hosts.close();
       }),
     );
-
-    const now = () => Number(clock.monotonicTimeNanosUnsafe() / 1_000_000n);
 
     const clip = (ttl: number) => fuzzyTtl(ttl, entropy.below);
 
