@@ -1,11 +1,7 @@
 import type { RelayCircuits } from "@allium/circuit";
-import type { Metric, MetricSample } from "@allium/kernel";
+import type { Metric } from "@allium/kernel";
+import { byLabel } from "../metrics/by-label.ts";
 import type { Defences } from "./defences.ts";
-
-const byLabel = (
-  label: string,
-  values: Iterable<readonly [text: string, value: number]>,
-): ReadonlyArray<MetricSample> => [...values].map(([text, value]) => ({ labels: { [label]: text }, value }));
 
 /** What `tor` calls that which gives memory back. */
 const subsystems: Readonly<Record<string, string>> = {

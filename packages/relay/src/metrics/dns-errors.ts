@@ -1,5 +1,6 @@
 import * as dns from "node:dns";
 import type { MetricSample } from "@allium/kernel";
+import { byLabel } from "./by-label.ts";
 
 /** What `tor` calls an error of the DNS, by the platform's word for it. */
 const reasons: Readonly<Record<string, string>> = {
@@ -22,5 +23,5 @@ export const dnsErrorSamples = (failures: ReadonlyMap<string, number>): Readonly
     const reason = reasons[code] ?? "unknown";
     counts.set(reason, (counts.get(reason) ?? 0) + count);
   }
-  return [...counts].map(([reason, value]) => ({ labels: { reason }, value }));
+  return byLabel("reason", counts);
 };

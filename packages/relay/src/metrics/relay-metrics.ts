@@ -7,6 +7,7 @@ import type { BandwidthLimiter } from "../bandwidth/index.ts";
 import type { ExitStatus } from "../exit/index.ts";
 import type { RelayKeys } from "../keys/index.ts";
 import type { TrafficMeter } from "../traffic.ts";
+import { byLabel } from "./by-label.ts";
 import type { CircuitCounts } from "./circuit-counts.ts";
 import type { ConnectionCounts } from "./connection-counts.ts";
 import { dnsErrorSamples } from "./dns-errors.ts";
@@ -38,9 +39,6 @@ const flags: ReadonlyArray<RelayFlag> = [
   "Guard",
 ];
 
-const byLabel = (label: string, values: Readonly<Record<string, number>>): ReadonlyArray<MetricSample> =>
-  Object.entries(values).map(([text, value]) => ({ labels: { [label]: text }, value }));
-
 /**
  * What a relay tells of itself. Names, labels and meaning are those of `tor`'s MetricsPort (0.4.9, `tor_relay_…`) wherever the two count the
  * same; what is only here begins with `allium_`.
@@ -67,20 +65,20 @@ export const relayMetrics = (parts: RelayMetricsParts): ReadonlyArray<Metric> =>
       type: "counter",
       read: () => {
         for (const channel of channels.channels()) traffic.note(channel);
-        return byLabel("direction", { ...traffic.totals });
+        return byLabel("direction", Object.entries(traffic.totals));
       },
     },
     {
       name: "tor_relay_streams_total",
       help: "Total number of streams",
       type: "counter",
-      read: () => byLabel("type", exit.counts().asked),
+      read: () => byLabel("type", Object.entries(exit.counts().asked)),
     },
     {
       name: "tor_relay_circuits_total",
       help: "Total number of circuits",
       type: "gauge",
-      read: () => byLabel("state", { opened: openCircuits().length }),
+      read: () => byLabel("state", [["opened", openCircuits().length]]),
     },
     {
       name: "tor_relay_load_onionskins_total",
@@ -139,8 +137,11 @@ export const relayMetrics = (parts: RelayMetricsParts): ReadonlyArray<Metric> =>
       help: "Relay flags from consensus",
       type: "gauge",
       read: () => {
-        const router = view.current().consensus?.routers.find(({ fingerprint }) => fingerprint === parts.fingerprint);
-        return flags.map((type) => ({ labels: { type }, value: router?.flags.has(type) === true ? 1 : 0 }));
+        const router = view.current().consensus?.router(parts.fingerprint);
+        return byLabel(
+          "type",
+          flags.map((flag) => [flag, router?.flags.has(flag) === true ? 1 : 0]),
+        );
       },
     },
     {
@@ -206,7 +207,7 @@ export const bandwidthMetrics = (bandwidth: BandwidthLimiter): ReadonlyArray<Met
     name: "tor_relay_load_global_rate_limit_reached_total",
     help: "Total number of global connection bucket limit reached",
     type: "counter",
-    read: () => byLabel("side", bandwidth.waits()),
+    read: () => byLabel("side", Object.entries(bandwidth.waits())),
   },
 ];
 
