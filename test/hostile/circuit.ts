@@ -1,9 +1,7 @@
 import {
   ChannelCommand,
   destroyReasonName,
-  encodeRequestExtensions,
   endReasonName,
-  HandshakeType,
   type LinkSpecifier,
   RelayCommand,
   type RelayMessage,
@@ -14,15 +12,12 @@ import {
 import {
   ClientCrypto,
   fastClientEnd,
+  type HandshakeTarget,
   keyMaterialLength,
-  ntorClientBegin,
-  ntorClientEnd,
-  ntorV3ClientBegin,
-  ntorV3ClientEnd,
   splitKeyMaterial,
   tor1,
-  X25519KeyPair,
 } from "@allium/crypto";
+import { beginHandshake } from "../support/client-handshake.ts";
 import { randomBytes } from "./identity.ts";
 import type { LinkPeer, ReceivedCell } from "./link-peer.ts";
 import type { Target } from "./target.ts";
@@ -196,13 +191,9 @@ export class HostileCircuit {
     specifiers: ReadonlyArray<LinkSpecifier> = specifiersOf(to),
     early = true,
   ): (reply: Buffer) => void {
-    const { request, state } = ntorClientBegin(handshakeTarget(to), X25519KeyPair.fromSecret(randomBytes(32)));
-    this.send(
-      0,
-      { _tag: "EXTEND2", linkSpecifiers: specifiers, handshakeType: HandshakeType.NTOR, handshake: request },
-      early,
-    );
-    return (reply) => this.addHop(ntorClientEnd(state, reply, MATERIAL));
+    const { type, request, finish } = beginHandshake(handshakeTarget(to), randomBytes(32));
+    this.send(0, { _tag: "EXTEND2", linkSpecifiers: specifiers, handshakeType: type, handshake: request }, early);
+    return (reply) => this.addHop(finish(reply).material);
   }
 
   /** Waits for the relay's answer to CREATE. @throws Error if it refuses, or does not answer */
@@ -216,7 +207,7 @@ export class HostileCircuit {
   }
 }
 
-const handshakeTarget = (target: Target) => ({
+const handshakeTarget = (target: Target): HandshakeTarget => ({
   rsaIdentity: target.rsaId,
   ed25519Identity: target.ed25519Id,
   onionKey: target.onionKey,
@@ -246,25 +237,14 @@ export const create2Body = (type: number, handshake: Buffer, length = handshake.
 };
 
 /** A well-formed ntor handshake for a relay. */
-export const ntorRequest = (target: Target): Buffer =>
-  ntorClientBegin(handshakeTarget(target), X25519KeyPair.fromSecret(randomBytes(32))).request;
+export const ntorRequest = (target: Target): Buffer => beginHandshake(handshakeTarget(target), randomBytes(32)).request;
 
 /** A circuit of one hop by ntor, or by ntor-v3 with congestion control. */
 export const create = async (peer: LinkPeer, target: Target, congestionControl = false): Promise<HostileCircuit> => {
   const circuit = new HostileCircuit(peer, freshCircId());
-  const ephemeral = X25519KeyPair.fromSecret(randomBytes(32));
-  const answer = async (type: number, request: Buffer): Promise<Buffer> => {
-    peer.sendCell(circuit.circId, ChannelCommand.CREATE2, create2Body(type, request));
-    const body = await circuit.awaitCreated();
-    return body.subarray(2, 2 + body.readUInt16BE(0));
-  };
-  if (congestionControl) {
-    const extensions = encodeRequestExtensions([{ _tag: "CC_REQUEST" }]);
-    const { request, state } = ntorV3ClientBegin(handshakeTarget(target), ephemeral, extensions);
-    circuit.addHop(ntorV3ClientEnd(state, await answer(HandshakeType.NTOR_V3, request), MATERIAL).material);
-  } else {
-    const { request, state } = ntorClientBegin(handshakeTarget(target), ephemeral);
-    circuit.addHop(ntorClientEnd(state, await answer(HandshakeType.NTOR, request), MATERIAL));
-  }
+  const { type, request, finish } = beginHandshake(handshakeTarget(target), randomBytes(32), congestionControl);
+  peer.sendCell(circuit.circId, ChannelCommand.CREATE2, create2Body(type, request));
+  const body = await circuit.awaitCreated();
+  circuit.addHop(finish(body.subarray(2, 2 + body.readUInt16BE(0))).material);
   return circuit;
 };

@@ -19,9 +19,8 @@ import {
   openRaw,
   settled,
 } from "./support/lab.ts";
-import { specifiersOf } from "./support/raw-client.ts";
 import { startRawRelay } from "./support/raw-relay.ts";
-import { makeTestIdentity } from "./support/relay-under-test.ts";
+import { makeTestIdentity, specifiersOf } from "./support/relay-under-test.ts";
 
 const seeded = (seed: string) => Effect.provide(layerEntropySeeded(seed));
 

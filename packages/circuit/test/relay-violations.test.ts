@@ -14,7 +14,8 @@ import {
   openRaw,
   settled,
 } from "./support/lab.ts";
-import { type RawCircuit, specifiersOf } from "./support/raw-client.ts";
+import type { RawCircuit } from "./support/raw-client.ts";
+import { specifiersOf } from "./support/relay-under-test.ts";
 
 interface Violation {
   readonly what: string;

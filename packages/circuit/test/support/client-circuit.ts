@@ -5,30 +5,17 @@ import {
   type Connected,
   type End,
   encodeChannelBody,
-  encodeRequestExtensions,
-  HandshakeType,
   parseAddrPort,
-  parseIp,
   type RelayMessageView,
   type Resolve,
   type Resolved,
   readBackwardMessage,
-  readResponseExtensions,
 } from "@allium/cell";
 import { type Channel, type Connection, connectionPair, type Entropy } from "@allium/channel";
-import {
-  ClientCrypto,
-  keyMaterialLength,
-  ntorClientBegin,
-  ntorClientEnd,
-  ntorV3ClientBegin,
-  ntorV3ClientEnd,
-  splitKeyMaterial,
-  tor1,
-  X25519KeyPair,
-} from "@allium/crypto";
+import { ClientCrypto, splitKeyMaterial } from "@allium/crypto";
 import { MemoryQuota, ReactorGroup, Signal } from "@allium/kernel";
 import { Clock, Deferred, Effect, Scope } from "effect";
+import { beginHandshake, type ClientHop } from "../../../../test/support/client-handshake.ts";
 import {
   type AgreedParams,
   agreeAsInitiator,
@@ -55,7 +42,7 @@ import {
   StreamPaths,
   toProtocolError,
 } from "../../src/index.ts";
-import type { TestIdentity } from "./relay-under-test.ts";
+import { specifiersOf, type TestIdentity, targetOf } from "./relay-under-test.ts";
 
 /** A client's circuit, assembled from the same reactors as a relay's: what differs is crypto, handler and opener. */
 export interface ClientCircuit {
@@ -84,8 +71,6 @@ export interface ClientOptions {
   /** Flow control of a hop, once it is agreed. @default makeHopFlow */
   readonly flow?: (agreed: AgreedParams) => HopFlow;
 }
-
-const LENGTH = keyMaterialLength(tor1);
 
 /** Creates a one-hop circuit over a channel to the given relay, to be extended. */
 export const createClientCircuit = (channel: Channel, guard: TestIdentity, options: ClientOptions) =>
@@ -125,10 +110,10 @@ export const createClientCircuit = (channel: Channel, guard: TestIdentity, optio
     const config = { role: "client" as const, flowParams: () => flowParams(param) };
     const direct = options.split === true ? directSplit(config) : directSingle(config);
 
-    const addHop = (material: Buffer, agreed: AgreedParams) =>
+    const addHop = ({ material, sendmeInc }: ClientHop) =>
       Effect.gen(function* () {
         const hop = crypto.addHop(splitKeyMaterial(material));
-        const flow = (options.flow ?? makeHopFlow)(agreed);
+        const flow = (options.flow ?? makeHopFlow)(agreeAsInitiator(params, withCongestionControl, sendmeInc));
         hops[hop] = flow;
         const path = yield* direct(circuit, hop, flow);
         yield* paths.install(hop, "direct", path);
@@ -155,37 +140,7 @@ export const createClientCircuit = (channel: Channel, guard: TestIdentity, optio
     };
 
     // The circuit's streams and reactors live in its group; CREATE2 first, since the hop's crypto comes from its answer.
-    const begin = (to: TestIdentity) => {
-      const ephemeral = X25519KeyPair.fromSecret(entropy.bytes(32));
-      const target = {
-        rsaIdentity: to.server.rsaIdentity,
-        ed25519Identity: to.server.ed25519Identity,
-        onionKey: to.server.onionKeys[0]?.publicKey ?? Buffer.alloc(0),
-      };
-      if (!withCongestionControl) {
-        const { request, state } = ntorClientBegin(target, ephemeral);
-        return {
-          type: HandshakeType.NTOR,
-          request,
-          end: (reply: Buffer) => ({ material: ntorClientEnd(state, reply, LENGTH), agreed: params.fixedWindow }),
-        };
-      }
-      const { request, state } = ntorV3ClientBegin(
-        target,
-        ephemeral,
-        encodeRequestExtensions([{ _tag: "CC_REQUEST" }]),
-      );
-      return {
-        type: HandshakeType.NTOR_V3,
-        request,
-        end: (reply: Buffer) => {
-          const { message, material } = ntorV3ClientEnd(state, reply, LENGTH);
-          const answer = readResponseExtensions(message).find((extension) => extension._tag === "CC_RESPONSE");
-          const sendmeInc = answer?._tag === "CC_RESPONSE" ? answer.sendmeInc : undefined;
-          return { material, agreed: agreeAsInitiator(params, true, sendmeInc) };
-        },
-      };
-    };
+    const begin = (to: TestIdentity) => beginHandshake(targetOf(to), entropy.bytes(32), withCongestionControl);
 
     const first = begin(guard);
     near.sendCell(
@@ -199,9 +154,8 @@ export const createClientCircuit = (channel: Channel, guard: TestIdentity, optio
       yield* ingressSignal.wait;
       control = near.inbox.takeControl();
     }
-    const length = control.payload.readUInt16BE(0);
-    const created = first.end(control.payload.subarray(2, 2 + length));
-    yield* Scope.provide(addHop(created.material, created.agreed), group.scope);
+    const created = first.finish(control.payload.subarray(2, 2 + control.payload.readUInt16BE(0)));
+    yield* Scope.provide(addHop(created), group.scope);
     yield* Scope.addFinalizer(
       group.scope,
       Effect.sync(() => near.destroy(meaningOf(group.cause ?? { _tag: "Stopped", reason: "finished" }).destroyReason)),
@@ -266,8 +220,6 @@ export const createClientCircuit = (channel: Channel, guard: TestIdentity, optio
           const handshake = begin(to);
           const deferred = Deferred.makeUnsafe<Buffer, CircuitProtocolError>();
           awaitingExtended = deferred;
-          const address = parseIp(to.host);
-          if (address === undefined) return yield* Effect.die(new Error(`${to.host} is no address`));
           yield* Effect.orDie(
             link.writer.offer({
               _tag: "Send",
@@ -275,19 +227,14 @@ export const createClientCircuit = (channel: Channel, guard: TestIdentity, optio
               early: true,
               message: {
                 _tag: "EXTEND2",
-                linkSpecifiers: [
-                  { _tag: "TLS_TCP", address, port },
-                  { _tag: "RSA_ID", id: to.server.rsaIdentity as Buffer },
-                  { _tag: "ED25519_ID", id: to.server.ed25519Identity as Buffer },
-                ],
+                linkSpecifiers: specifiersOf(to, port),
                 handshakeType: handshake.type,
                 handshake: handshake.request,
               },
             }),
           );
-          const reply = yield* Deferred.await(deferred);
-          const { material, agreed } = handshake.end(reply);
-          yield* Effect.orDie(Scope.provide(addHop(material, agreed), group.scope));
+          const hop = handshake.finish(yield* Deferred.await(deferred));
+          yield* Effect.orDie(Scope.provide(addHop(hop), group.scope));
         }),
       open: (hop, target) => openStream(hop, { _tag: "BEGIN", ...parseAddrPort(target), flags: 0 }),
       openDirectory: (hop) => openStream(hop, { _tag: "BEGIN_DIR" }),

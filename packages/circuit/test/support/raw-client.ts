@@ -1,10 +1,7 @@
 import {
   ChannelCommand,
   encodeChannelBody,
-  encodeRequestExtensions,
-  HandshakeType,
   type LinkSpecifier,
-  parseIp,
   RelayCommand,
   type RelayMessage,
   readBackwardMessage,
@@ -13,20 +10,11 @@ import {
   writeRelayMessage,
 } from "@allium/cell";
 import { type Channel, type ChannelCircuit, type Entropy, slabBytes } from "@allium/channel";
-import {
-  ClientCrypto,
-  keyMaterialLength,
-  ntorClientBegin,
-  ntorClientEnd,
-  ntorV3ClientBegin,
-  ntorV3ClientEnd,
-  splitKeyMaterial,
-  tor1,
-  X25519KeyPair,
-} from "@allium/crypto";
+import { ClientCrypto, splitKeyMaterial } from "@allium/crypto";
 import { Signal } from "@allium/kernel";
 import { Effect } from "effect";
-import type { TestIdentity } from "./relay-under-test.ts";
+import { beginHandshake, type ClientHop } from "../../../../test/support/client-handshake.ts";
+import { specifiersOf, type TestIdentity, targetOf } from "./relay-under-test.ts";
 
 /** A message that came back. */
 export interface Received {
@@ -180,8 +168,8 @@ export class RawCircuit {
     return end?._tag === "Destroyed" ? end.reason : undefined;
   }
 
-  addHop(material: Buffer, increment = 100): void {
-    this.increments[this.crypto.addHop(splitKeyMaterial(material))] = increment;
+  addHop({ material, sendmeInc = 100 }: ClientHop): void {
+    this.increments[this.crypto.addHop(splitKeyMaterial(material))] = sendmeInc;
   }
 
   /** EXTEND2 as a client sends it, or with other specifiers. Returns what to do with the answer. */
@@ -190,36 +178,21 @@ export class RawCircuit {
     to: TestIdentity,
     options: { readonly specifiers?: ReadonlyArray<LinkSpecifier>; readonly early?: boolean } = {},
   ): (reply: Buffer) => void {
-    const { request, state } = ntorClientBegin(targetOf(to), X25519KeyPair.fromSecret(this.entropy.bytes(32)));
+    const handshake = beginHandshake(targetOf(to), this.entropy.bytes(32));
     this.send(
       hop,
       0,
       {
         _tag: "EXTEND2",
         linkSpecifiers: options.specifiers ?? specifiersOf(to),
-        handshakeType: HandshakeType.NTOR,
-        handshake: request,
+        handshakeType: handshake.type,
+        handshake: handshake.request,
       },
       options.early ?? true,
     );
-    return (reply) => this.addHop(ntorClientEnd(state, reply, LENGTH));
+    return (reply) => this.addHop(handshake.finish(reply));
   }
 }
-
-const LENGTH = keyMaterialLength(tor1);
-
-const targetOf = (identity: TestIdentity) => ({
-  rsaIdentity: identity.server.rsaIdentity,
-  ed25519Identity: identity.server.ed25519Identity,
-  onionKey: identity.server.onionKeys[0]?.publicKey ?? Buffer.alloc(0),
-});
-
-/** How an EXTEND2 names a relay. */
-export const specifiersOf = (identity: TestIdentity, port = 9001): ReadonlyArray<LinkSpecifier> => [
-  { _tag: "TLS_TCP", address: parseIp(identity.host) ?? { family: 4, address: identity.host }, port },
-  { _tag: "RSA_ID", id: identity.server.rsaIdentity as Buffer },
-  { _tag: "ED25519_ID", id: identity.server.ed25519Identity as Buffer },
-];
 
 /** Creates a circuit of one hop. */
 export const createRawCircuit = (
@@ -232,26 +205,15 @@ export const createRawCircuit = (
     const signal = Signal.make();
     const near = yield* Effect.orDie(channel.openCircuit({ inbound: signal }));
     const circuit = new RawCircuit(near, signal, entropy);
-    const ephemeral = X25519KeyPair.fromSecret(entropy.bytes(32));
-    const isV3 = options.congestionControl === true;
-    const v3 = ntorV3ClientBegin(targetOf(guard), ephemeral, encodeRequestExtensions([{ _tag: "CC_REQUEST" }]));
-    const v1 = ntorClientBegin(targetOf(guard), ephemeral);
+    const handshake = beginHandshake(targetOf(guard), entropy.bytes(32), options.congestionControl);
     near.sendCell(
       ChannelCommand.CREATE2,
-      encodeChannelBody({
-        _tag: "CREATE2",
-        handshakeType: isV3 ? HandshakeType.NTOR_V3 : HandshakeType.NTOR,
-        handshake: isV3 ? v3.request : v1.request,
-      }),
+      encodeChannelBody({ _tag: "CREATE2", handshakeType: handshake.type, handshake: handshake.request }),
     );
     for (;;) {
       const control = near.inbox.takeControl();
       if (control !== undefined) {
-        const reply = control.payload.subarray(2, 2 + control.payload.readUInt16BE(0));
-        const material = isV3
-          ? ntorV3ClientEnd(v3.state, reply, LENGTH).material
-          : ntorClientEnd(v1.state, reply, LENGTH);
-        circuit.addHop(material, isV3 ? 31 : 100);
+        circuit.addHop(handshake.finish(control.payload.subarray(2, 2 + control.payload.readUInt16BE(0))));
         return circuit;
       }
       if (near.inbox.ended() !== undefined) return yield* Effect.die(new Error("CREATE2 was refused"));

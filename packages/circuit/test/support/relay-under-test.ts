@@ -1,3 +1,4 @@
+import { type LinkSpecifier, parseIp } from "@allium/cell";
 import {
   type ChannelManager,
   DEFAULT_PADDING_PARAMS,
@@ -16,6 +17,7 @@ import {
   generateLinkKey,
   generateRsaIdentity,
   type HandshakeServerKeys,
+  type HandshakeTarget,
   rsaIdentityDigest,
   signEd25519Certificate,
   X25519KeyPair,
@@ -114,6 +116,20 @@ const PORT = 9001;
 
 /** Where a relay of a test listens. */
 export const endpointOf = (identity: TestIdentity) => ({ host: identity.host, port: PORT });
+
+/** What a client knows of it for a handshake. */
+export const targetOf = ({ server }: TestIdentity): HandshakeTarget => ({
+  rsaIdentity: server.rsaIdentity,
+  ed25519Identity: server.ed25519Identity,
+  onionKey: server.onionKeys[0]?.publicKey ?? Buffer.alloc(0),
+});
+
+/** How an EXTEND2 names it. */
+export const specifiersOf = ({ host, server }: TestIdentity, port = PORT): ReadonlyArray<LinkSpecifier> => [
+  { _tag: "TLS_TCP", address: parseIp(host) ?? { family: 4, address: host }, port },
+  { _tag: "RSA_ID", id: server.rsaIdentity as Buffer },
+  { _tag: "ED25519_ID", id: server.ed25519Identity as Buffer },
+];
 
 /** Starts a relay on a memory network, until the scope closes. */
 export const startRelay = (
