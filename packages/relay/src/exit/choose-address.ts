@@ -1,9 +1,14 @@
 import { BeginFlag, type IpAddress } from "@allium/cell";
 
+/** A question that found nothing, and for how many seconds that holds (clipped). `transient`: asking again may help. */
+export interface FailedAnswer {
+  readonly _tag: "Failed";
+  readonly transient: boolean;
+  readonly ttl: number;
+}
+
 /** What became of one question about a name, and for how many seconds that holds (clipped). */
-export type FamilyAnswer =
-  | { readonly _tag: "Found"; readonly address: IpAddress; readonly ttl: number }
-  | { readonly _tag: "Failed"; readonly transient: boolean; readonly ttl: number };
+export type FamilyAnswer = { readonly _tag: "Found"; readonly address: IpAddress; readonly ttl: number } | FailedAnswer;
 
 /** What a name resolves to. */
 export interface NameAnswer {

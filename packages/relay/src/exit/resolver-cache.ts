@@ -4,15 +4,13 @@ import { Memory } from "@allium/kernel";
 import { Deferred, Effect, Exit, type Scope } from "effect";
 import { monotonicMillis } from "../monotonic.ts";
 import { AnswerTable } from "./answer-table.ts";
-import type { FamilyAnswer, NameAnswer } from "./choose-address.ts";
+import type { FailedAnswer, FamilyAnswer, NameAnswer } from "./choose-address.ts";
 import { MAX_CACHED_NAMES, MAX_QUERIES, RESOLVE_TIMEOUT } from "./limits.ts";
 import { type ResolveError, Resolver } from "./resolver.ts";
 import { DEFAULT_DNS_TTL, fuzzyTtl } from "./ttl.ts";
 
 /** What an address resolves to; `ttl` as in {@link FamilyAnswer}. */
-export type ReverseAnswer =
-  | { readonly _tag: "Found"; readonly name: string; readonly ttl: number }
-  | { readonly _tag: "Failed"; readonly transient: boolean; readonly ttl: number };
+export type ReverseAnswer = { readonly _tag: "Found"; readonly name: string; readonly ttl: number } | FailedAnswer;
 
 /**
  * Names as an exit sees them: answers with the clipped times to live that clients are told, failures among them, kept for
@@ -55,7 +53,7 @@ export interface ResolverCacheOptions extends ResolverCacheBounds {
 }
 
 /** A failure that says nothing about the name: it is not kept. */
-const BUSY = { _tag: "Failed", transient: true, ttl: 0 } as const;
+const BUSY: FailedAnswer = { _tag: "Failed", transient: true, ttl: 0 };
 
 /** Makes the cache in front of the `Resolver`. Questions end with the scope. */
 export const makeResolverCache = (
@@ -92,7 +90,7 @@ export const makeResolverCache = (
     const ask = <A, B>(
       question: Effect.Effect<A, ResolveError>,
       found: (value: A) => B,
-    ): Effect.Effect<B | { readonly _tag: "Failed"; readonly transient: boolean; readonly ttl: number }> =>
+    ): Effect.Effect<B | FailedAnswer> =>
       Effect.suspend(() => {
         questions++;
         return question;
@@ -104,10 +102,10 @@ export const makeResolverCache = (
         }),
       );
 
-    const failed = (code: string, transient: boolean) => {
+    const failed = (code: string, transient: boolean): FailedAnswer => {
       failures.set(code, (failures.get(code) ?? 0) + 1);
       // Failures come without a time to live.
-      return { _tag: "Failed" as const, transient, ttl: clip(0) };
+      return { _tag: "Failed", transient, ttl: clip(0) };
     };
 
     const askFamily = (name: string, family: 4 | 6): Effect.Effect<FamilyAnswer> =>

@@ -11,6 +11,16 @@ import {
   readSigningCertificate,
 } from "./key-files.ts";
 
+/** Runs a reader of a file's content: a KeyFileError that it throws is a failure, anything else a bug. */
+export const readContent = <A>(read: () => A): Effect.Effect<A, KeyFileError> =>
+  Effect.suspend(() => {
+    try {
+      return Effect.succeed(read());
+    } catch (error) {
+      return error instanceof KeyFileError ? Effect.fail(error) : Effect.die(error);
+    }
+  });
+
 /** Reads one file if it is there; what is wrong with its content is a typed failure. */
 export const loadFile = <A>(
   directory: KeyDirectory,
@@ -20,9 +30,7 @@ export const loadFile = <A>(
   Effect.gen(function* () {
     if (!(yield* directory.exists(name))) return undefined;
     const file = yield* directory.read(name);
-    const key = yield* Effect.try({ try: () => read(directory.path(name), file.bytes), catch: (error) => error }).pipe(
-      Effect.catch((error) => (error instanceof KeyFileError ? Effect.fail(error) : Effect.die(error))),
-    );
+    const key = yield* readContent(() => read(directory.path(name), file.bytes));
     return { ...file, key };
   });
 

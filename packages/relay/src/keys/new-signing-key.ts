@@ -1,6 +1,6 @@
 import { Clock, Effect } from "effect";
 import { KeyFileError, KeyMissingError } from "./errors.ts";
-import { loadMasterKey, loadMasterPublic } from "./identity.ts";
+import { loadMasterKey, loadMasterPublic, readContent } from "./identity.ts";
 import { type KeyDirectoryOptions, openKeyDirectory, readKeyFile } from "./key-directory.ts";
 import { keyFileNames, readEd25519Secret, writeMasterPublic } from "./key-files.ts";
 import { makeSigningKey } from "./signing.ts";
@@ -24,14 +24,12 @@ export const newSigningKey = Effect.fnUntraced(function* (options: NewSigningKey
   const directory = yield* openKeyDirectory(options, true);
   const { masterPublic, masterSecret } = keyFileNames;
   const path = options.masterKeyFile ?? directory.path(masterSecret);
-  const read = (bytes: Parameters<typeof readEd25519Secret>[1]) =>
-    Effect.try({ try: () => readEd25519Secret(path, bytes, "type0"), catch: (error) => error }).pipe(
-      Effect.catch((error) => (error instanceof KeyFileError ? Effect.fail(error) : Effect.die(error))),
-    );
   const master =
     options.masterKeyFile === undefined
       ? yield* loadMasterKey(directory)
-      : yield* Effect.flatMap(readKeyFile(path, options.owner), ({ bytes }) => read(bytes));
+      : yield* Effect.flatMap(readKeyFile(path, options.owner), ({ bytes }) =>
+          readContent(() => readEd25519Secret(path, bytes, "type0")),
+        );
   if (master === undefined) return yield* new KeyMissingError({ path });
   const known = yield* loadMasterPublic(directory);
   if (known !== undefined && !known.equals(master.publicKey))
