@@ -72,8 +72,7 @@ export const parseMicrodescriptorsSteps = (input: string | Uint8Array): Steps<Ba
 };
 
 const parseOne = (source: Source, shared: Shared): Microdescriptor => {
-  const reader = new ItemReader(source, { annotations: true });
-  while (reader.peek()?.keyword.startsWith("@") === true) reader.next();
+  const reader = ItemReader.behindAnnotations(source);
   const start = reader.peek()?.start ?? source.start;
   const section = microdescriptorSection.read(reader);
   const onionKey = section.one(startKeyword);

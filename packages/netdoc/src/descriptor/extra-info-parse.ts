@@ -77,8 +77,7 @@ export const parseExtraInfos = (input: string | Uint8Array): Batch<UnverifiedExt
   parseBatch(document, input, startKeyword, parseOne);
 
 const parseOne = (source: Source): UnverifiedExtraInfo => {
-  const reader = new ItemReader(source, { annotations: true });
-  while (reader.peek()?.keyword.startsWith("@") === true) reader.next();
+  const reader = ItemReader.behindAnnotations(source);
   const statistics: Array<readonly [string, string]> = [];
   const section = extraInfoSection.read(reader, undefined, (item) => {
     if (item.object === undefined) statistics.push([item.keyword, item.freeText]);

@@ -119,8 +119,7 @@ export const parseRouterDescriptors = (input: string | Uint8Array): Batch<Router
   parseBatch(document, input, startKeyword, parseOne);
 
 const parseOne = (source: Source): RouterDescriptor => {
-  const reader = new ItemReader(source, { annotations: true });
-  while (reader.peek()?.keyword.startsWith("@") === true) reader.next();
+  const reader = ItemReader.behindAnnotations(source);
   const section = routerSection.read(reader);
   const router = section.one(startKeyword);
   const last = section.one("router-signature");

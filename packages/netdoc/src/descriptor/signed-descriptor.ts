@@ -73,15 +73,8 @@ export const parseSignedExtraInfos = (input: string | Uint8Array): Batch<SignedE
 export const parseSignedExtraInfosSteps = (input: string | Uint8Array): Steps<Batch<SignedExtraInfo>> =>
   parseBatchSteps("extra-info document", input, "extra-info", parseExtraInfo);
 
-/** A reader behind the annotations that a cache's file has. */
-const readerOf = (source: Source): ItemReader => {
-  const reader = new ItemReader(source, { annotations: true });
-  while (reader.peek()?.keyword.startsWith("@") === true) reader.next();
-  return reader;
-};
-
 const parseRouter = (source: Source): SignedRouter => {
-  const section = routerSection.read(readerOf(source));
+  const section = routerSection.read(ItemReader.behindAnnotations(source));
   const first = section.one("router");
   const last = section.one("router-signature");
   const keyItem = section.one("signing-key");
@@ -99,7 +92,7 @@ const parseRouter = (source: Source): SignedRouter => {
 };
 
 const parseExtraInfo = (source: Source): SignedExtraInfo => {
-  const section = extraInfoSection.read(readerOf(source));
+  const section = extraInfoSection.read(ItemReader.behindAnnotations(source));
   const first = section.one("extra-info");
   const last = section.one("router-signature");
   const named = first.read(1, fingerprint, "a fingerprint");

@@ -41,6 +41,17 @@ export class ItemReader {
   }
 
   /**
+   * A reader whose next item is the first behind the annotations that a cache's file has.
+   *
+   * @throws NetdocError if the text breaks the rules on encoding, or an annotation is malformed
+   */
+  static behindAnnotations(source: Source): ItemReader {
+    const reader = new ItemReader(source, { annotations: true });
+    while (reader.peek()?.keyword.startsWith("@") === true) reader.next();
+    return reader;
+  }
+
+  /**
    * The next item, which stays next.
    *
    * @throws NetdocError at the first byte that does not fit
