@@ -9,6 +9,7 @@ import type { Source } from "./syntax/source.ts";
 import { encodeBase64 } from "./values/encodings.ts";
 import { familyMember } from "./values/fingerprint.ts";
 import { key32, readPortPolicy, rsaKeyLabel } from "./values/read.ts";
+import { shared } from "./values/shared.ts";
 
 const document = "microdescriptor";
 const startKeyword = "onion-key";
@@ -107,13 +108,5 @@ const readIdentity = (items: ReadonlyArray<Item>): Buffer | undefined => {
 const readFamily = (item: Item): ReadonlyArray<string> => item.words.filter((word) => familyMember(word) !== undefined);
 
 /** What an item says, made once for each distinct text of the batch; `absent`, if there is no item. */
-const share = <A>(values: Map<string, A>, item: Item | undefined, absent: A, read: (item: Item) => A): A => {
-  if (item === undefined) return absent;
-  const text = item.rest;
-  let value = values.get(text);
-  if (value === undefined) {
-    value = read(item);
-    values.set(text, value);
-  }
-  return value;
-};
+const share = <A>(values: Map<string, A>, item: Item | undefined, absent: A, read: (item: Item) => A): A =>
+  item === undefined ? absent : shared(values, item.rest, () => read(item));

@@ -8,6 +8,7 @@ import { nickname } from "../values/fingerprint.ts";
 import { integer, keyValue, port, portOrNone } from "../values/numbers.ts";
 import { own } from "../values/own.ts";
 import { readPortPolicy, readSortedWords, readTime } from "../values/read.ts";
+import { shared } from "../values/shared.ts";
 import type { UnixMillis } from "../values/time.ts";
 import type { ConsensusFlavor, RelayFlags, RouterStatus } from "./model.ts";
 import { microdescRouterSection, nsRouterSection } from "./sections.ts";
@@ -129,16 +130,6 @@ export class RouterReader {
     };
   }
 }
-
-/** The value for a text, made if this text has not been met before. */
-const shared = <A>(values: Map<string, A>, text: string, make: (text: string) => A): A => {
-  let value = values.get(text);
-  if (value === undefined) {
-    value = make(text);
-    values.set(text, value);
-  }
-  return value;
-};
 
 const readAddress = (item: Item): AddressAndPort => {
   const { address, port: number } = item.read(0, addressAndPort, "an address and a port");
