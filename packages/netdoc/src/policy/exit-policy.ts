@@ -1,5 +1,5 @@
 import { parsePolicyRules } from "./pattern.ts";
-import { highestPort, type PortPolicy } from "./port-policy.ts";
+import { allPorts, highestPort, type PortPolicy } from "./port-policy.ts";
 import { withoutRedundantRules } from "./redundancy.ts";
 import { type AddressFamily, contains, formatRule, type PolicyRule, parseAddress, singleAddress } from "./rule.ts";
 import { summarize } from "./summary.ts";
@@ -90,10 +90,10 @@ export class ExitPolicy {
   }
 
   #rejectsFamily(family: AddressFamily): boolean {
-    for (const { accept, network, low, high } of this.rules) {
-      if (network.family !== family) continue;
-      if (accept) return false;
-      if (network.bits === 0 && low === 1 && high === highestPort) return true;
+    for (const rule of this.rules) {
+      if (rule.network.family !== family) continue;
+      if (rule.accept) return false;
+      if (rule.network.bits === 0 && allPorts(rule)) return true;
     }
     return false;
   }

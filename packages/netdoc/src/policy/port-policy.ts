@@ -2,7 +2,9 @@ import { PolicyError } from "../errors.ts";
 
 /** An inclusive range of ports. */
 export interface PortRange {
+  /** The lowest port of it, from 1. */
   readonly low: number;
+  /** The highest port of it. */
   readonly high: number;
 }
 
@@ -67,7 +69,7 @@ export class PortPolicy {
   /** Whether no port is open. */
   get rejectsAll(): boolean {
     const [only] = this.ranges;
-    return !this.accepts && this.ranges.length === 1 && only?.low === 1 && only.high === highestPort;
+    return !this.accepts && this.ranges.length === 1 && only !== undefined && allPorts(only);
   }
 
   /** The summary as a line has it. */
@@ -76,5 +78,8 @@ export class PortPolicy {
   }
 }
 
-/** A range as summaries write it. */
+/** Whether a range is all ports. */
+export const allPorts = ({ low, high }: PortRange): boolean => low === 1 && high === highestPort;
+
+/** A range as summaries and rules write it. */
 export const formatRange = ({ low, high }: PortRange): string => (low === high ? `${low}` : `${low}-${high}`);

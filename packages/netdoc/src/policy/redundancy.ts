@@ -1,4 +1,5 @@
-import { allPorts, covers, intersects, type PolicyRule } from "./rule.ts";
+import { allPorts } from "./port-policy.ts";
+import { covers, intersects, type PolicyRule } from "./rule.ts";
 
 /**
  * The same policy with fewer rules: without those that never decide anything. A descriptor carries each rule to every authority,

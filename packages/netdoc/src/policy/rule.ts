@@ -1,5 +1,5 @@
 import ipaddr from "ipaddr.js";
-import { highestPort } from "./port-policy.ts";
+import { allPorts, formatRange, type PortRange } from "./port-policy.ts";
 
 /** A version of the internet protocol. */
 export type AddressFamily = 4 | 6;
@@ -13,13 +13,9 @@ export interface Network {
 }
 
 /** One rule of an exit policy: what to do with some ports of some addresses of one family. */
-export interface PolicyRule {
+export interface PolicyRule extends PortRange {
   readonly accept: boolean;
   readonly network: Network;
-  /** The lowest port that it is about, from 1. */
-  readonly low: number;
-  /** The highest port that it is about. */
-  readonly high: number;
 }
 
 /** Bits of an address. */
@@ -94,12 +90,10 @@ export const intersects = (left: Network, right: Network): boolean =>
 export const sameNetwork = (left: Network, right: Network): boolean =>
   left.family === right.family && left.bits === right.bits && left.address.toString() === right.address.toString();
 
-/** Whether a rule is about all ports. */
-export const allPorts = (rule: PolicyRule): boolean => rule.low === 1 && rule.high === highestPort;
-
 /** The pattern of a rule, as in `192.0.2.0/24:80-90` (dir-spec 2.1.3). */
-export const formatPattern = ({ network: { family, address, bits }, low, high }: PolicyRule): string => {
-  const ports = low === 1 && high === highestPort ? "*" : low === high ? `${low}` : `${low}-${high}`;
+export const formatPattern = (rule: PolicyRule): string => {
+  const { family, address, bits } = rule.network;
+  const ports = allPorts(rule) ? "*" : formatRange(rule);
   if (bits === 0) return `*:${ports}`;
   const host = address instanceof ipaddr.IPv6 ? `[${address.toRFC5952String()}]` : address.toString();
   return `${host}${bits === addressBits(family) ? "" : `/${bits}`}:${ports}`;
