@@ -5,7 +5,6 @@ import type { UnixMillis } from "../values/time.ts";
 import type { Lifetime } from "./lifetime.ts";
 import type {
   ConsensusFlavor,
-  ConsensusHeader,
   ProtocolRequirements,
   RouterStatus,
   SharedRandomValue,
@@ -15,17 +14,37 @@ import type {
 /** The scale of the bandwidth weights (param-spec, `bwweightscale`). */
 const weightScale = { default: 10_000, min: 1, max: 0x7fff_ffff };
 
+/** What stands in a consensus before its relays. */
+export type ConsensusHeader = Pick<
+  Consensus,
+  | "flavor"
+  | "method"
+  | "lifetime"
+  | "votingDelay"
+  | "clientVersions"
+  | "serverVersions"
+  | "knownFlags"
+  | "recommendedProtocols"
+  | "requiredProtocols"
+  | "params"
+  | "sharedRandom"
+  | "authorities"
+>;
+
 /**
  * What the authorities agree on: a consensus whose signatures were checked (dir-spec 3.4.1, 3.9). Whether it is still valid is
  * asked of its `lifetime`.
  */
-export class Consensus implements ConsensusHeader {
+export class Consensus {
   readonly flavor: ConsensusFlavor;
+  /** The method by which it was computed from the votes (dir-spec 3.8.1). */
   readonly method: number;
   readonly lifetime: Lifetime;
+  /** How long authorities wait for votes, and for signatures, in seconds. */
   readonly votingDelay: { readonly vote: number; readonly signatures: number };
   readonly clientVersions: ReadonlyArray<string>;
   readonly serverVersions: ReadonlyArray<string>;
+  /** The flags that this consensus has an opinion about. */
   readonly knownFlags: ReadonlyArray<string>;
   readonly recommendedProtocols: ProtocolRequirements;
   readonly requiredProtocols: ProtocolRequirements;

@@ -7,8 +7,9 @@ import { base64Of } from "../values/encodings.ts";
 import { fingerprint } from "../values/fingerprint.ts";
 import { integer, portOrNone } from "../values/numbers.ts";
 import { readNumbersByKey, readProtocols, readTime } from "../values/read.ts";
+import type { ConsensusHeader } from "./consensus.ts";
 import { Lifetime } from "./lifetime.ts";
-import type { ConsensusFlavor, ConsensusHeader, SharedRandomValue, VotingAuthority } from "./model.ts";
+import type { ConsensusFlavor, SharedRandomValue, VotingAuthority } from "./model.ts";
 import { authoritySection, type headerSection } from "./sections.ts";
 
 const count = integer(0, 0x7fff_ffff);

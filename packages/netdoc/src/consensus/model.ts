@@ -1,10 +1,8 @@
-import type { NetParams } from "../params.ts";
 import type { PortPolicy } from "../policy/port-policy.ts";
 import type { Protocols } from "../protocols.ts";
 import type { AddressAndPort } from "../values/address.ts";
 import type { Fingerprint } from "../values/fingerprint.ts";
 import type { UnixMillis } from "../values/time.ts";
-import type { Lifetime } from "./lifetime.ts";
 
 /** The kind of consensus: with digests of microdescriptors, or of router descriptors (dir-spec 3.9). */
 export type ConsensusFlavor = "microdesc" | "ns";
@@ -94,28 +92,6 @@ export interface SharedRandomValue {
 export interface ProtocolRequirements {
   readonly client: Protocols;
   readonly relay: Protocols;
-}
-
-/** What stands in a consensus before its relays. */
-export interface ConsensusHeader {
-  readonly flavor: ConsensusFlavor;
-  /** The method by which it was computed from the votes (dir-spec 3.8.1). */
-  readonly method: number;
-  readonly lifetime: Lifetime;
-  /** How long authorities wait for votes, and for signatures, in seconds. */
-  readonly votingDelay: { readonly vote: number; readonly signatures: number };
-  readonly clientVersions: ReadonlyArray<string>;
-  readonly serverVersions: ReadonlyArray<string>;
-  /** The flags that this consensus has an opinion about. */
-  readonly knownFlags: ReadonlyArray<string>;
-  readonly recommendedProtocols: ProtocolRequirements;
-  readonly requiredProtocols: ProtocolRequirements;
-  readonly params: NetParams;
-  readonly sharedRandom: {
-    readonly previous: SharedRandomValue | undefined;
-    readonly current: SharedRandomValue | undefined;
-  };
-  readonly authorities: ReadonlyArray<VotingAuthority>;
 }
 
 /** One authority's signature of a consensus (dir-spec 3.4.1, `directory-signature`). */
