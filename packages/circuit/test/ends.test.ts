@@ -65,8 +65,7 @@ describe("extending", () => {
     Effect.gen(function* () {
       const lab = yield* makeLab({ relays: 2 });
       const circuit = yield* openRaw(lab);
-      const finish = circuit.extend(0, lab.relays[1]!.identity);
-      finish((yield* settled(circuit.wait("EXTENDED2"))).body.subarray(2));
+      yield* settled(circuit.extendTo(lab.relays[1]!.identity));
       circuit.extend(1, lab.relays[0]!.identity);
       yield* aSecond;
       assert.deepInclude(errorOf(lab.ends[1]?.[0]), { _tag: "CircuitProtocolError", where: "EXTEND2" });
@@ -81,8 +80,7 @@ describe("extending", () => {
     Effect.gen(function* () {
       const lab = yield* makeLab({ relays: 2 });
       const circuit = yield* openRaw(lab);
-      const finish = circuit.extend(0, lab.relays[1]!.identity);
-      finish((yield* settled(circuit.wait("EXTENDED2"))).body.subarray(2));
+      yield* settled(circuit.extendTo(lab.relays[1]!.identity));
       circuit.extend(0, lab.relays[1]!.identity);
       yield* aSecond;
       assert.strictEqual(circuit.destroyed, DestroyReason.PROTOCOL);
@@ -147,8 +145,7 @@ describe("extending", () => {
       const lab = yield* makeLab({ relays: 1 });
       const next = yield* rawRelay(lab);
       const circuit = yield* openRaw(lab);
-      const finish = circuit.extend(0, next.identity);
-      finish((yield* settled(circuit.wait("EXTENDED2"))).body.subarray(2));
+      yield* settled(circuit.extendTo(next.identity));
       next.circuits[0]!.send(0, { _tag: "DROP" }, ChannelCommand.RELAY_EARLY);
       yield* aSecond;
       assert.strictEqual(circuit.destroyed, DestroyReason.PROTOCOL);
@@ -171,8 +168,7 @@ describe("extending", () => {
       lab.memory.stall(HOSTS[0], HOSTS[1], false);
       yield* aSecond;
       assert.strictEqual(lab.relays[1]!.circuits.circuits().length, 0);
-      const finish = circuit.extend(0, lab.relays[1]!.identity);
-      finish((yield* settled(circuit.wait("EXTENDED2"))).body.subarray(2));
+      yield* settled(circuit.extendTo(lab.relays[1]!.identity));
       circuit.begin(1, 1);
       yield* settled(circuit.wait("CONNECTED"));
       assert.strictEqual(lab.relays[1]!.circuits.counters.created, 1);
@@ -185,10 +181,7 @@ describe("TRUNCATE", () => {
     Effect.gen(function* () {
       const lab = yield* makeLab({ relays: 3 });
       const circuit = yield* openRaw(lab);
-      for (const hop of [1, 2]) {
-        const finish = circuit.extend(hop - 1, lab.relays[hop]!.identity);
-        finish((yield* settled(circuit.wait("EXTENDED2", hop - 1))).body.subarray(2));
-      }
+      for (const { identity } of lab.relays.slice(1)) yield* settled(circuit.extendTo(identity));
       circuit.begin(0, 5);
       yield* settled(circuit.wait("CONNECTED"));
       circuit.send(0, 0, { _tag: "TRUNCATE" });
@@ -294,8 +287,7 @@ describe("an end on one side is told to the other", () => {
         },
       });
       const circuit = yield* openRaw(lab);
-      const finish = circuit.extend(0, lab.relays[1]!.identity);
-      finish((yield* settled(circuit.wait("EXTENDED2"))).body.subarray(2));
+      yield* settled(circuit.extendTo(lab.relays[1]!.identity));
       circuit.begin(1, 1);
       yield* settled(circuit.wait("CONNECTED"));
       circuit.sendData(1, 1, 60);
@@ -381,8 +373,7 @@ describe("teardown", () => {
       ] as const) {
         const lab = yield* makeLab({ relays: 2 });
         const circuit = yield* openRaw(lab);
-        const finish = circuit.extend(0, lab.relays[1]!.identity);
-        finish((yield* settled(circuit.wait("EXTENDED2"))).body.subarray(2));
+        yield* settled(circuit.extendTo(lab.relays[1]!.identity));
         const [handle] = lab.relays[0]!.circuits.circuits();
         handle!.stop(reason);
         handle!.stop("finished");

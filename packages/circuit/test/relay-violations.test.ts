@@ -349,9 +349,7 @@ describe("what is no violation", () => {
       assert.isUndefined(circuit.destroyed);
       assert.strictEqual(lab.relays[1]?.circuits.circuits().length, 0);
       // It did not use up the right to extend.
-      const finish = circuit.extend(0, lab.relays[1]!.identity);
-      const reply = yield* settled(circuit.wait("EXTENDED2"));
-      finish(reply.body.subarray(2));
+      yield* settled(circuit.extendTo(lab.relays[1]!.identity));
       circuit.begin(1, 1);
       yield* settled(circuit.wait("CONNECTED"));
     }).pipe(Effect.scoped, Effect.provide(layerEntropySeeded("not early"))),

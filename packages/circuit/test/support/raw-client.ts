@@ -192,6 +192,16 @@ export class RawCircuit {
     );
     return (reply) => this.addHop(handshake.finish(reply));
   }
+
+  /** Extends the circuit as a client does, until it has a hop more. */
+  extendTo(to: TestIdentity): Effect.Effect<void> {
+    return Effect.gen({ self: this }, function* () {
+      const before = this.tags(0).filter((tag) => tag === "EXTENDED2").length;
+      const finish = this.extend(this.crypto.hops - 1, to);
+      const { body } = yield* this.wait("EXTENDED2", before);
+      finish(body.subarray(2));
+    });
+  }
 }
 
 /** Creates a circuit of one hop. */
