@@ -36,4 +36,9 @@ export class DirectoryFetchError extends Data.TaggedError("DirectoryFetchError")
   override get message(): string {
     return `${this.url}: ${this.detail} (${this.problem})`;
   }
+
+  /** Whether it says nothing against what was asked for, or who was asked: there was nothing to be had, or no way to get it. */
+  get isHarmless(): boolean {
+    return this.problem === "not-there" || this.problem === "transport";
+  }
 }

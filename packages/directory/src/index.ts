@@ -5,6 +5,7 @@ export { type HttpRequest, RequestReader } from "./http/request.ts";
 export type { DescriptorLookup } from "./mirror/descriptor-store.ts";
 export { DirectoryMirror, layer as layerDirectoryMirror, type MirrorConfig } from "./mirror/mirror.ts";
 export { type ConsensusToServe, ServedConsensus } from "./mirror/served-consensus.ts";
+export type { NetworkConfig } from "./network-config.ts";
 export * from "./publish/descriptor-source.ts";
 export type { Publication } from "./publish/publisher.ts";
 export type { UploadOutcome } from "./publish/upload.ts";

@@ -1,28 +1,19 @@
 import type { Entropy, Transport } from "@allium/channel";
 import { type LinkEnded, Mailbox, Reactor, type WiredReactor } from "@allium/kernel";
 import { Context, Effect, type FileSystem, Layer, type Stream, SubscriptionRef } from "effect";
-import type { Authority } from "./authorities.ts";
 import { DirectoryCache } from "./cache/cache.ts";
 import { runFetcher } from "./download/fetcher.ts";
 import { Holdings } from "./download/holdings.ts";
+import { type NetworkConfig, timingOf } from "./network-config.ts";
 import type { DescriptorSource } from "./publish/descriptor-source.ts";
 import { type Publication, type PublishCommand, runPublisher } from "./publish/publisher.ts";
-import { type DirectoryTiming, publicTiming, testTiming } from "./timing.ts";
 import { type DirectorySnapshot, DirectoryView } from "./view.ts";
 import type { DocumentWorker } from "./worker/document-worker.ts";
 
 /** How the directory reactor behaves. */
-export interface DirectoryConfig {
-  /** Whom to trust, and to ask. Not empty. */
-  readonly authorities: ReadonlyArray<Authority>;
-  /** Where the caches are kept: the relay's `data_dir`, which must exist. */
-  readonly dataDirectory: string;
-  /** As tor's `TestingTorNetwork`: short delays. */
-  readonly testNetwork: boolean;
+export interface DirectoryConfig extends NetworkConfig {
   /** Whether certificates are kept for others too: a directory cache has those of authorities that it does not trust. @default false */
   readonly forOthers?: boolean;
-  /** Other times than those that go with `testNetwork`. */
-  readonly timing?: Partial<DirectoryTiming>;
 }
 
 /**
@@ -50,7 +41,7 @@ export class DirectoryReactor extends Context.Service<
 >()("allium/directory/DirectoryReactor") {}
 
 const make = Effect.fnUntraced(function* (config: DirectoryConfig) {
-  const timing: DirectoryTiming = { ...(config.testNetwork ? testTiming : publicTiming), ...config.timing };
+  const timing = timingOf(config);
   const { authorities } = config;
   const platform = yield* Effect.context<Transport | Entropy | FileSystem.FileSystem | DocumentWorker>();
   const holdings = new Holdings(authorities.map(({ v3Identity }) => v3Identity));

@@ -57,11 +57,10 @@ export const runFetcher = (
           onFailure: (error) =>
             Effect.gen(function* () {
               failed = authority;
-              diff = error.problem === "not-there" || error.problem === "transport";
+              diff = error.isHarmless;
               const delay = consensusBackoff.next(below);
               consensusAt = (yield* Clock.currentTimeMillis) + delay;
-              const log =
-                error.problem === "not-there" || error.problem === "transport" ? Effect.logInfo : Effect.logWarning;
+              const log = error.isHarmless ? Effect.logInfo : Effect.logWarning;
               yield* log(
                 `no new consensus from ${authority.name}: ${error.message}; next attempt in ${seconds(delay)}`,
               );

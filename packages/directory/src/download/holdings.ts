@@ -68,8 +68,7 @@ export class Holdings {
   acceptConsensus({ unverified, text, signedDigest }: OfferedConsensus, now: UnixMillis, late = 0): Consensus {
     const consensus = unverified.verify(this.#trust(now));
     consensus.checkUsable(now, late);
-    const signers = new Set(unverified.signatures.map(({ authority }) => authority));
-    const held: HeldConsensus = { consensus, text, signedDigest, signers: [...signers] };
+    const held: HeldConsensus = { consensus, text, signedDigest, signers: unverified.signers };
     this.#strangers = unverified.signatures
       .filter(({ authority }) => !this.#authorities.includes(authority))
       .map(({ authority, signingKey }) => ({ identity: authority, signingKey }))

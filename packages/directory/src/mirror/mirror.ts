@@ -2,8 +2,7 @@ import type { Entropy, Transport } from "@allium/channel";
 import { Reactor, Signal, type WiredReactor } from "@allium/kernel";
 import type { ConsensusFlavor } from "@allium/netdoc";
 import { Context, Effect, FiberSet, type FileSystem, Layer, Stream } from "effect";
-import type { Authority } from "../authorities.ts";
-import { type DirectoryTiming, publicTiming, testTiming } from "../timing.ts";
+import { type NetworkConfig, timingOf } from "../network-config.ts";
 import { DirectoryView } from "../view.ts";
 import type { DocumentWorker } from "../worker/document-worker.ts";
 import { ConsensusArchive } from "./archive.ts";
@@ -13,17 +12,9 @@ import { runMirror } from "./run-mirror.ts";
 import { type ConsensusToServe, ServedConsensus } from "./served-consensus.ts";
 
 /** How a directory mirror behaves. */
-export interface MirrorConfig {
-  /** Whom to trust, and to ask. Not empty. */
-  readonly authorities: ReadonlyArray<Authority>;
-  /** Where documents are kept: the relay's `data_dir`, which must exist. */
-  readonly dataDirectory: string;
-  /** As tor's `TestingTorNetwork`: short delays. */
-  readonly testNetwork: boolean;
+export interface MirrorConfig extends NetworkConfig {
   /** Whether extra-info documents are kept too, as with tor's `DownloadExtraInfo`. @default false */
   readonly extraInfo?: boolean;
-  /** Other times than those that go with `testNetwork`. */
-  readonly timing?: Partial<DirectoryTiming>;
 }
 
 /**
@@ -42,7 +33,7 @@ export class DirectoryMirror extends Context.Service<
 >()("allium/directory/DirectoryMirror") {}
 
 const make = Effect.fnUntraced(function* (config: MirrorConfig) {
-  const timing: DirectoryTiming = { ...(config.testNetwork ? testTiming : publicTiming), ...config.timing };
+  const timing = timingOf(config);
   const platform = yield* Effect.context<Transport | Entropy | FileSystem.FileSystem | DocumentWorker>();
   const view = yield* DirectoryView;
   const bodies = yield* FiberSet.make<void>();

@@ -67,7 +67,7 @@ export const runMirror = (context: MirrorContext): Effect.Effect<never, never, R
           flavor: "ns",
           text: offered.text,
           lifetime: consensus.lifetime,
-          signers: [...new Set(offered.unverified.signatures.map(({ authority }) => authority))],
+          signers: offered.unverified.signers,
           signedDigest: offered.signedDigest,
         });
       });
@@ -88,9 +88,9 @@ export const runMirror = (context: MirrorContext): Effect.Effect<never, never, R
       const fetched = yield* Effect.result(fetchNsConsensus(context, authority, served("ns"), diff, trust));
       const now = yield* Clock.currentTimeMillis;
       if (fetched._tag === "Failure") {
-        const { problem, message } = fetched.failure;
+        const { isHarmless, message } = fetched.failure;
         failed = authority;
-        diff = problem === "not-there" || problem === "transport";
+        diff = isHarmless;
         due.consensus = now + backoffs.consensus.next(below);
         return yield* Effect.logInfo(`no new ns consensus from ${authority.name}: ${message}`);
       }

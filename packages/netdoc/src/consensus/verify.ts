@@ -42,6 +42,11 @@ export class UnverifiedConsensus {
     this.#contents = contents;
   }
 
+  /** Who has signed it, or pretends to have: the identities of authorities, each once. */
+  get signers(): ReadonlyArray<Fingerprint> {
+    return [...new Set(this.signatures.map(({ authority }) => authority))];
+  }
+
   /** The certificates that it takes to check the signatures of trusted authorities, and that are not at hand. */
   missingCertificates(trust: ConsensusTrust): ReadonlyArray<CertificateName> {
     const trusted = new Set(trust.authorities);
