@@ -1,5 +1,5 @@
 import type { Endpoint } from "@allium/channel";
-import { type AddressAndPort, addressAndPort, type Fingerprint, fingerprint } from "@allium/netdoc";
+import { type AddressAndPort, addressAndPort, type Fingerprint, fingerprint, nickname } from "@allium/netdoc";
 
 /** A directory authority, as a torrc `DirAuthority` line names it. */
 export interface Authority {
@@ -41,7 +41,6 @@ export class AuthorityListError extends Error {
 /** Thrown within one line, to be given its number. */
 class LineFault extends Error {}
 
-const nicknameShape = /^[A-Za-z0-9]{1,19}$/;
 const keywordShape = /^(?:DirAuthority|DirServer)$/i;
 
 /**
@@ -93,7 +92,8 @@ interface Flags {
 
 const parseWords = (words: ReadonlyArray<string>): Authority | undefined => {
   let at = 0;
-  const nickname = nicknameShape.test(words[at] ?? "") ? words[at++] : undefined;
+  const name = nickname(words[at] ?? "");
+  if (name !== undefined) at++;
   const flags: Flags = {};
   // Flags end where the address begins: the only word that may start with a digit.
   for (; at < words.length && !/^[0-9]/.test(words[at] ?? ""); at++) readFlag(words[at] ?? "", flags);
@@ -113,7 +113,7 @@ const parseWords = (words: ReadonlyArray<string>): Authority | undefined => {
   if (flags.v3Identity === undefined) return undefined;
   const endpoint: Endpoint = { host: dirPort.address, port: dirPort.port };
   return {
-    name: nickname ?? where,
+    name: name ?? where,
     v3Identity: flags.v3Identity,
     relayIdentity,
     download: flags.download ?? endpoint,

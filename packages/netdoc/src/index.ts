@@ -30,5 +30,5 @@ export { type ItemRule, Section, SectionKind } from "./syntax/rules.ts";
 export { maxLineLength, Source } from "./syntax/source.ts";
 export { type AddressAndPort, addressAndPort, formatAddressAndPort } from "./values/address.ts";
 export { decodeBase64, decodeHex, encodeBase64, encodeHex } from "./values/encodings.ts";
-export { type Fingerprint, fingerprint, fingerprintBytes } from "./values/fingerprint.ts";
-export type { UnixMillis } from "./values/time.ts";
+export { type Fingerprint, familyMember, fingerprint, fingerprintBytes, nickname } from "./values/fingerprint.ts";
+export { formatTime, parseTime, type UnixMillis } from "./values/time.ts";

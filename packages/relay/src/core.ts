@@ -55,9 +55,6 @@ export const bandwidthLimits = ({ bandwidth }: RelayConfig) => (bandwidth.isLimi
 export const memoryLimit = ({ limits }: RelayConfig): number =>
   limits.maxMemoryBytes ?? memoryLimitFor(machineMemory());
 
-/** Circuits are extended to these only, outside of test networks. */
-const publicAddresses = ExitPolicy.ofOptions({ rules: ["accept *:*"], ipv6: true, rejectPrivate: true });
-
 /** Builds channels, circuits and exit, which live until the scope closes. */
 export const makeCore = (parts: CoreParts): Effect.Effect<RelayCore, never, Transport | Entropy | Scope.Scope> =>
   Effect.gen(function* () {
@@ -129,7 +126,8 @@ export const makeCore = (parts: CoreParts): Effect.Effect<RelayCore, never, Tran
       ),
       extendPolicy: derived(linkIdentity.current, ({ peer }) => ({
         self: peer,
-        addressAllowed: (host: string) => testNetwork || publicAddresses.permits(host, 443),
+        // Circuits are extended to public addresses only, outside of test networks.
+        addressAllowed: (host: string) => testNetwork || ExitPolicy.acceptPublic.permits(host, 443),
       })),
       limits: {
         maxTrain: limits.maxTrain,

@@ -30,9 +30,6 @@ export interface RelayDirectory {
     | undefined;
 }
 
-/** Addresses that are worth telling to a client: others may be those of a machine in between (`X-Your-Address-Is`). */
-const publicAddresses = ExitPolicy.ofOptions({ rules: ["accept *:*"], ipv6: true, rejectPrivate: true });
-
 /** Builds the directory of a relay, which lives until the scope closes. */
 export const makeDirectory = (
   config: RelayConfig,
@@ -63,7 +60,8 @@ export const makeDirectory = (
       cache: {
         mirror: Context.get(context, DirectoryMirror).mirror,
         server,
-        begin: ({ address }) => server.open(publicAddresses.permits(address, 443) ? { address } : {}),
+        // Only a public address is worth telling to a client: another may be that of a machine in between (`X-Your-Address-Is`).
+        begin: ({ address }) => server.open(ExitPolicy.acceptPublic.permits(address, 443) ? { address } : {}),
       },
     };
   });

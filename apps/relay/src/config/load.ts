@@ -199,8 +199,6 @@ const readAuthorities = (
   }
 };
 
-const publicAddresses = ExitPolicy.ofOptions({ rules: ["accept *:*"], ipv6: true, rejectPrivate: true });
-
 const warningsOf = (source: ConfigText, said: ConfigFile, relay: RelayConfig): ReadonlyArray<string> => {
   const warnings: Array<string> = [];
   const warn = (path: ReadonlyArray<string>, text: string) => {
@@ -227,7 +225,7 @@ const warningsOf = (source: ConfigText, said: ConfigFile, relay: RelayConfig): R
   if (said.exit.enabled && exitPolicyOf(relay).rejectsAll)
     warn(["exit", "policy"], "it refuses everything, so the relay will be no exit");
   if (!said.test_network) {
-    if (!publicAddresses.permits(relay.advertised.host, relay.advertised.port))
+    if (!ExitPolicy.acceptPublic.permits(relay.advertised.host, relay.advertised.port))
       warn(
         [said.address === undefined ? "or_port" : "address"],
         `${relay.advertised.host} is a private address: others cannot reach the relay there, unless test_network is true`,

@@ -1,4 +1,4 @@
-import type { UnixMillis } from "@allium/netdoc";
+import { formatTime, parseTime, type UnixMillis } from "@allium/netdoc";
 
 /** A document with the time of the last consensus that listed it. */
 export interface Stored<A> {
@@ -15,8 +15,7 @@ export function* formatStored(stored: Iterable<Stored<{ readonly bytes: Buffer }
   for (const { document, lastListed } of stored) {
     if (lastListed !== undefined) {
       if (lastListed !== last) {
-        const time = new Date(lastListed).toISOString().slice(0, 19).replace("T", " ");
-        line = Buffer.from(`@last-listed ${time}\n`);
+        line = Buffer.from(`@last-listed ${formatTime(lastListed)}\n`);
         last = lastListed;
       }
       yield line;
@@ -42,7 +41,6 @@ export const readStored = <A extends { readonly bytes: Buffer }>(
     const start = document.bytes.byteOffset - file.byteOffset;
     const match = annotation.exec(file.toString("latin1", before, start));
     before = start + document.bytes.length;
-    const time = match === null ? Number.NaN : Date.parse(`${match[1]}T${match[2]}Z`);
-    return { document, lastListed: Number.isNaN(time) ? undefined : time };
+    return { document, lastListed: match === null ? undefined : parseTime(match[1] ?? "", match[2] ?? "") };
   });
 };

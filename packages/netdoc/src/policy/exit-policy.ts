@@ -29,6 +29,13 @@ export class ExitPolicy {
   /** Of a relay that is no exit. */
   static readonly rejectAll: ExitPolicy = new ExitPolicy(parsePolicyRules("reject *:*"));
 
+  /** Every address that is not of a private network: whom the public network has to do with. */
+  static readonly acceptPublic: ExitPolicy = ExitPolicy.ofOptions({
+    rules: ["accept *:*"],
+    ipv6: true,
+    rejectPrivate: true,
+  });
+
   /** The rules in their order. */
   readonly rules: ReadonlyArray<PolicyRule>;
 
