@@ -3,8 +3,7 @@ import { type Connection, layerEntropySeeded } from "@allium/channel";
 import { assert, describe, it } from "@effect/vitest";
 import { Clock, Effect } from "effect";
 import { TestClock } from "effect/testing";
-import { Random } from "../../../test/support/fuzz.ts";
-import { readBytes } from "./support/application.ts";
+import { pattern, readBytes } from "./support/application.ts";
 import { echo } from "./support/echo-openers.ts";
 import { aSecond, HOSTS, type Lab, makeLab, openCircuit, openRaw, settled } from "./support/lab.ts";
 import type { RawCircuit } from "./support/raw-client.ts";
@@ -13,11 +12,6 @@ import { makeTestIdentity } from "./support/relay-under-test.ts";
 
 const KIB = 1024;
 const MIB = 1024 * KIB;
-
-const pattern = (seed: number, length: number): Buffer => {
-  const block = new Random(seed).bytes(8_191);
-  return Buffer.alloc(length, block);
-};
 
 /** A circuit of a client that stops reading, with an accomplice at its second hop. */
 interface Deaf {

@@ -3,20 +3,12 @@ import { type Connection, layerEntropySeeded } from "@allium/channel";
 import { assert, describe, it } from "@effect/vitest";
 import { Clock, Effect } from "effect";
 import { TestClock } from "effect/testing";
-import { Random } from "../../../test/support/fuzz.ts";
-import { readBytes } from "./support/application.ts";
+import { pattern, readBytes } from "./support/application.ts";
 import { echo } from "./support/echo-openers.ts";
 import { aSecond, assertNothingLeft, type LabOptions, makeLab, openCircuit, openRaw, settled } from "./support/lab.ts";
 
 const MEGABYTES = 5;
 const BYTES = MEGABYTES * 1_000_000;
-
-const pattern = (seed: number, length: number): Buffer => {
-  const block = new Random(seed).bytes(8_191);
-  const bytes = Buffer.alloc(length);
-  for (let at = 0; at < length; at += block.length) block.copy(bytes, at);
-  return bytes;
-};
 
 /** Sends to the exit while the exit sends to the client; resolves to what each has received. */
 const bothWays = (options: LabOptions, congestionControl: boolean, bytes = BYTES) =>

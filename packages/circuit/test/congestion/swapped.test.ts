@@ -1,4 +1,3 @@
-import { randomBytes } from "node:crypto";
 import { layerEntropySeeded } from "@allium/channel";
 import { assert, describe, it } from "@effect/vitest";
 import { Effect } from "effect";
@@ -11,7 +10,7 @@ import {
   makeHopFlow,
   SendBudget,
 } from "../../src/index.ts";
-import { readBytes } from "../support/application.ts";
+import { pattern, readBytes } from "../support/application.ts";
 import { aSecond, makeLab, openCircuit, settled } from "../support/lab.ts";
 
 /** Stop and wait: no more in flight than one SENDME acknowledges, whatever the network could carry. */
@@ -73,7 +72,7 @@ describe("an algorithm of one's own", () => {
       };
       const circuit = yield* openCircuit(lab, 1, { flow });
       const { connection } = yield* settled(circuit.open(0, "example.com:80"));
-      const sent = randomBytes(200_000);
+      const sent = pattern(7, 200_000);
       connection.write(sent);
       const back = yield* settled(readBytes(connection, sent.length));
       assert.isTrue(back.equals(sent));
