@@ -1,20 +1,13 @@
-import { ChannelCommand, DestroyReason, EndReason, RelayCommand } from "@allium/cell";
-import {
-  ChannelManager,
-  DEFAULT_PADDING_PARAMS,
-  Entropy,
-  layerChannelManager,
-  layerEntropySeeded,
-  MemoryNetwork,
-} from "@allium/channel";
+import { ChannelCommand, DestroyReason, EndReason, RelayCommand, type RelayMessage } from "@allium/cell";
+import { Entropy, layerEntropySeeded, MemoryNetwork } from "@allium/channel";
 import { assert, describe, it } from "@effect/vitest";
-import { Context, Effect, Layer } from "effect";
+import { Effect } from "effect";
 import { TestClock } from "effect/testing";
 import { readBytes } from "./support/application.ts";
 import { type ClientCircuit, createClientCircuit } from "./support/client-circuit.ts";
-import { aSecond, errorOf, settled } from "./support/lab.ts";
+import { aSecond, CLIENT, connectAsClient, errorOf, settled } from "./support/lab.ts";
 import { type RawRelayCircuit, startRawRelay } from "./support/raw-relay.ts";
-import { endpointOf, makeTestIdentity } from "./support/relay-under-test.ts";
+import { makeTestIdentity } from "./support/relay-under-test.ts";
 
 const NOW = Date.UTC(2026, 0, 1);
 
@@ -26,18 +19,7 @@ const clients = (congestionControl: boolean) =>
     const identity = yield* makeTestIdentity("10.0.0.9", 0, NOW);
     const relay = yield* Effect.orDie(startRawRelay(memory, identity));
     const entropy = yield* Entropy;
-    const manager = yield* Layer.build(
-      layerChannelManager({
-        local: () => ({ identity: undefined, addresses: [] }),
-        padding: () => DEFAULT_PADDING_PARAMS,
-        idleTimeoutMillis: () => 3_600_000,
-      }).pipe(Layer.provide(memory.host("10.1.0.1")), Layer.provide(Layer.succeed(Entropy, entropy))),
-    );
-    const channel = yield* settled(
-      Effect.orDie(
-        Context.get(manager, ChannelManager).get({ endpoints: [endpointOf(identity)], ...identity.link.peer }),
-      ),
-    );
+    const channel = yield* connectAsClient(memory, CLIENT, identity);
     const create = settled(createClientCircuit(channel, identity, { entropy, congestionControl }));
     const circuit = yield* create;
     const neighbour = yield* create;
@@ -90,6 +72,19 @@ const afterClose =
       say(near, streamId);
     });
 
+/** What a relay may not answer to a request of its client. */
+const inAnswerTo =
+  (ask: (circuit: ClientCircuit) => Effect.Effect<unknown, unknown>, message: RelayMessage) =>
+  (circuit: ClientCircuit, near: RawRelayCircuit) =>
+    Effect.gen(function* () {
+      yield* Effect.forkChild(Effect.ignore(ask(circuit)));
+      yield* aSecond;
+      near.send(near.poll()[0]?.streamId ?? 0, message);
+    });
+
+const opening = (circuit: ClientCircuit) => circuit.open(0, "example.com:80");
+const resolving = (circuit: ClientCircuit) => circuit.resolve(0, "example.com");
+
 const CONNECTED = { _tag: "CONNECTED", resolved: undefined } as const;
 const DATA = { _tag: "DATA", data: Buffer.alloc(498) } as const;
 const END = { _tag: "END", reason: EndReason.DONE, resolved: undefined } as const;
@@ -120,37 +115,14 @@ const violations: ReadonlyArray<Violation> = [
     where: /stream 9/,
     commit: (_, near) => Effect.sync(() => near.send(9, END)),
   },
-  {
-    what: "DATA before CONNECTED",
-    where: /DATA/,
-    commit: (circuit, near) =>
-      Effect.gen(function* () {
-        yield* Effect.forkChild(Effect.ignore(circuit.open(0, "example.com:80")));
-        yield* aSecond;
-        near.send(near.poll()[0]?.streamId ?? 0, DATA);
-      }),
-  },
+  { what: "DATA before CONNECTED", where: /DATA/, commit: inAnswerTo(opening, DATA) },
   { what: "CONNECTED twice", where: /CONNECTED/, commit: onStream((near, id) => near.send(id, CONNECTED)) },
   {
     what: "RESOLVED for a BEGIN",
     where: /RESOLVED/,
-    commit: (circuit, near) =>
-      Effect.gen(function* () {
-        yield* Effect.forkChild(Effect.ignore(circuit.open(0, "example.com:80")));
-        yield* aSecond;
-        near.send(near.poll()[0]?.streamId ?? 0, { _tag: "RESOLVED", answers: [] });
-      }),
+    commit: inAnswerTo(opening, { _tag: "RESOLVED", answers: [] }),
   },
-  {
-    what: "CONNECTED for a RESOLVE",
-    where: /CONNECTED/,
-    commit: (circuit, near) =>
-      Effect.gen(function* () {
-        yield* Effect.forkChild(Effect.ignore(circuit.resolve(0, "example.com")));
-        yield* aSecond;
-        near.send(near.poll()[0]?.streamId ?? 0, CONNECTED);
-      }),
-  },
+  { what: "CONNECTED for a RESOLVE", where: /CONNECTED/, commit: inAnswerTo(resolving, CONNECTED) },
   {
     what: "END twice",
     where: /stream/,
@@ -222,7 +194,7 @@ describe("a client-shaped circuit ends with DESTROY (PROTOCOL), alone", () => {
         yield* violation.commit(circuit, near);
         yield* aSecond;
         assert.strictEqual(near.destroyed, DestroyReason.PROTOCOL);
-        const error = errorOf(circuit.group.cause as never);
+        const error = errorOf(circuit.group.cause);
         assert.strictEqual(error?._tag, "CircuitProtocolError");
         assert.match(error?._tag === "CircuitProtocolError" ? error.where : "", violation.where);
         const { connection, streamId } = yield* open(neighbour, other);

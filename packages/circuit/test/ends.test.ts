@@ -6,10 +6,10 @@ import { Cause, Effect, Exit } from "effect";
 import { TestClock } from "effect/testing";
 import { withSleepers } from "../../../test/support/counting-clock.ts";
 import { errorOfEnd, meaningOf, refuseStream } from "../src/index.ts";
-import { readBytes } from "./support/application.ts";
 import { echo } from "./support/echo-openers.ts";
 import {
   aSecond,
+  assertGoesOn,
   assertNothingLeft,
   CLIENT,
   errorOf,
@@ -56,8 +56,7 @@ describe("extending", () => {
       yield* aSecond;
       assert.strictEqual(circuit.destroyed, DestroyReason.OR_IDENTITY);
       assert.deepInclude(errorOf(lab.ends[0]?.[0]), { _tag: "ExtendFailed", problem: "identity" });
-      connection.write(Buffer.from("on"));
-      assert.strictEqual((yield* settled(readBytes(connection, 2))).toString(), "on");
+      yield* assertGoesOn(connection);
     }).pipe(Effect.scoped, seeded("identity")),
   );
 
@@ -207,12 +206,6 @@ describe("an end on one side is told to the other", () => {
     return { lab, circuit, neighbour, connection, other: other.connection };
   });
 
-  const neighbourGoesOn = (other: Connection) =>
-    Effect.gen(function* () {
-      other.write(Buffer.from("on"));
-      assert.strictEqual((yield* settled(readBytes(other, 2))).toString(), "on");
-    });
-
   it.effect("the client's DESTROY goes through all relays, and closes the origin's connection", () =>
     Effect.gen(function* () {
       const { lab, circuit, neighbour, other } = yield* threeHops;
@@ -226,7 +219,7 @@ describe("an end on one side is told to the other", () => {
           errorOfEnd("near", { _tag: "Destroyed", reason: DestroyReason.DESTROYED }),
         ],
       );
-      yield* neighbourGoesOn(other);
+      yield* assertGoesOn(other);
       yield* neighbour.group.stop("finished");
       yield* aSecond;
       assertNothingLeft(lab);
@@ -238,11 +231,11 @@ describe("an end on one side is told to the other", () => {
       const { lab, circuit, neighbour, connection, other } = yield* threeHops;
       lab.relays[2]!.circuits.circuits()[0]!.stop("shutdown");
       yield* aSecond;
-      assert.deepInclude(errorOf(circuit.group.cause as never), { side: "near", reason: DestroyReason.DESTROYED });
+      assert.deepInclude(errorOf(circuit.group.cause), { side: "near", reason: DestroyReason.DESTROYED });
       assert.deepInclude(errorOf(lab.ends[1]?.[0]), { side: "far", reason: DestroyReason.FINISHED });
       assert.deepInclude(errorOf(lab.ends[0]?.[0]), { side: "far", reason: DestroyReason.DESTROYED });
       assert.notStrictEqual(connection.status, "open");
-      yield* neighbourGoesOn(other);
+      yield* assertGoesOn(other);
       yield* neighbour.group.stop("finished");
       yield* aSecond;
       assertNothingLeft(lab);
@@ -257,8 +250,8 @@ describe("an end on one side is told to the other", () => {
       assert.deepInclude(errorOf(lab.ends[1]?.[0]), { side: "far", how: "channel" });
       assert.deepInclude(errorOf(lab.ends[2]?.[0]), { side: "near", how: "channel" });
       assert.deepInclude(errorOf(lab.ends[0]?.[0]), { side: "far", reason: DestroyReason.CHANNEL_CLOSED });
-      assert.deepInclude(errorOf(circuit.group.cause as never), { side: "near", reason: DestroyReason.DESTROYED });
-      yield* neighbourGoesOn(other);
+      assert.deepInclude(errorOf(circuit.group.cause), { side: "near", reason: DestroyReason.DESTROYED });
+      yield* assertGoesOn(other);
     }).pipe(Effect.scoped, seeded("channel")),
   );
 
@@ -338,8 +331,7 @@ describe("a circuit that is blocked", () => {
       yield* aSecond;
       assert.strictEqual(circuit.destroyed, DestroyReason.RESOURCELIMIT);
       assert.deepInclude(errorOf(lab.ends[0]?.[0]), { _tag: "CircuitLimit", limit: "near" });
-      connection.write(Buffer.from("on"));
-      assert.strictEqual((yield* settled(readBytes(connection, 2))).toString(), "on");
+      yield* assertGoesOn(connection);
     }).pipe(Effect.scoped, seeded("overrun")),
   );
 });

@@ -13,10 +13,18 @@ import { assert } from "@effect/vitest";
 import { Cause, Context, Effect, Exit, Layer, type Scope } from "effect";
 import { TestClock } from "effect/testing";
 import type { CircuitEnd, CircuitError, RelayCircuit } from "../../src/index.ts";
+import { readBytes } from "./application.ts";
 import { type ClientOptions, createClientCircuit } from "./client-circuit.ts";
 import { echo, openersServing } from "./echo-openers.ts";
 import { createRawCircuit, type RawClientOptions } from "./raw-client.ts";
-import { endpointOf, makeTestIdentity, startRelay, type TestRelay, type TestRelayOptions } from "./relay-under-test.ts";
+import {
+  endpointOf,
+  makeTestIdentity,
+  startRelay,
+  type TestIdentity,
+  type TestRelay,
+  type TestRelayOptions,
+} from "./relay-under-test.ts";
 
 const NOW = Date.UTC(2026, 0, 1);
 
@@ -73,24 +81,32 @@ export const makeLab = (options: LabOptions = {}): Effect.Effect<Lab, never, Ent
       );
     }
     const guard = (relays[0] as TestRelay).identity;
-    const connect = (host: string): Effect.Effect<Channel, never, Scope.Scope> =>
-      Effect.gen(function* () {
-        const manager = yield* Layer.build(
-          Layer.fresh(
-            layerChannelManager({
-              local: () => ({ identity: undefined, addresses: [] }),
-              padding: () => DEFAULT_PADDING_PARAMS,
-              idleTimeoutMillis: () => 3_600_000,
-              ...(options.maxTrain === undefined ? {} : { maxTrain: options.maxTrain }),
-            }).pipe(Layer.provide(memory.host(host)), Layer.provide(layerEntropySeeded(`client ${host}`))),
-          ),
-        );
-        const target = { endpoints: [endpointOf(guard)], ...guard.link.peer };
-        return yield* settled(Effect.orDie(Context.get(manager, ChannelManager).get(target)));
-      });
+    const connect = (host: string) => connectAsClient(memory, host, guard, options);
     const channel = yield* connect(CLIENT);
     return { memory, relays, entropy, options, channel, ends, lingering, connect, registry };
   }).pipe(Effect.orDie, Effect.provideServiceEffect(Topology.Registry, Effect.sync(Topology.makeUnsafe)));
+
+/** A client's channel to a relay, from a host of the network. */
+export const connectAsClient = (
+  memory: MemoryNetwork.MemoryNetwork,
+  host: string,
+  relay: TestIdentity,
+  { maxTrain }: { readonly maxTrain?: number } = {},
+): Effect.Effect<Channel, never, Scope.Scope> =>
+  Effect.gen(function* () {
+    const manager = yield* Layer.build(
+      Layer.fresh(
+        layerChannelManager({
+          local: () => ({ identity: undefined, addresses: [] }),
+          padding: () => DEFAULT_PADDING_PARAMS,
+          idleTimeoutMillis: () => 3_600_000,
+          ...(maxTrain === undefined ? {} : { maxTrain }),
+        }).pipe(Layer.provide(memory.host(host)), Layer.provide(layerEntropySeeded(`client ${host}`))),
+      ),
+    );
+    const target = { endpoints: [endpointOf(relay)], ...relay.link.peer };
+    return yield* settled(Effect.orDie(Context.get(manager, ChannelManager).get(target)));
+  });
 
 /** Runs an effect while the clock goes on, a millisecond at a time, until it is done. */
 export const settled = <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
@@ -118,6 +134,13 @@ export const openCircuit = (lab: Lab, hops: number, options: Omit<ClientOptions,
 /** A circuit of one hop whose client says whatever the test wants. */
 export const openRaw = (lab: Lab, options: RawClientOptions = {}, channel: Channel = lab.channel) =>
   settled(createRawCircuit(channel, (lab.relays[0] as TestRelay).identity, lab.entropy, options));
+
+/** Asserts that a stream to an echo carries bytes. */
+export const assertGoesOn = (connection: Connection) =>
+  Effect.gen(function* () {
+    connection.write(Buffer.from("on"));
+    assert.strictEqual((yield* settled(readBytes(connection, 2))).toString(), "on");
+  });
 
 /** The error that a circuit ended with. */
 export const errorOf = (cause: CircuitEnd["cause"] | undefined): CircuitError | undefined => {

@@ -109,7 +109,6 @@ export const startRawRelay = (
   options: {
     /** Answers instead; returns true if it has. */
     readonly onCreate?: (request: CreateRequest) => boolean;
-    readonly congestionControl?: boolean;
   } = {},
 ) =>
   Effect.gen(function* () {
