@@ -10,9 +10,9 @@ import {
 } from "@allium/channel";
 import { Topology, type TopologyRegistry } from "@allium/kernel";
 import { assert } from "@effect/vitest";
-import { Cause, Context, Effect, Exit, Layer, type Scope } from "effect";
+import { Context, Effect, Layer, type Scope } from "effect";
 import { TestClock } from "effect/testing";
-import type { CircuitEnd, CircuitError, RelayCircuit } from "../../src/index.ts";
+import { type CircuitEnd, errorOfCause, type RelayCircuit } from "../../src/index.ts";
 import { readBytes } from "./application.ts";
 import { type ClientOptions, createClientCircuit } from "./client-circuit.ts";
 import { echo, openersServing } from "./echo-openers.ts";
@@ -142,13 +142,9 @@ export const assertGoesOn = (connection: Connection) =>
     assert.strictEqual((yield* settled(readBytes(connection, 2))).toString(), "on");
   });
 
-/** The error that a circuit ended with. */
-export const errorOf = (cause: CircuitEnd["cause"] | undefined): CircuitError | undefined => {
-  if (cause?._tag === "Stopped") return typeof cause.reason === "object" ? cause.reason : undefined;
-  if (cause?._tag !== "ReactorEnded" || !Exit.isFailure(cause.exit)) return undefined;
-  const error = Cause.findErrorOption(cause.exit.cause);
-  return error._tag === "Some" ? (error.value as CircuitError) : undefined;
-};
+/** The error that a circuit ended with; none if it has not ended. */
+export const errorOf = (cause: CircuitEnd["cause"] | undefined) =>
+  cause === undefined ? undefined : errorOfCause(cause);
 
 /** Asserts that nothing is left of any circuit anywhere, but for what applications have not read yet. */
 export const assertNothingLeft = (lab: Lab, lingering = 0): void => {
