@@ -1,5 +1,6 @@
 import { DEFAULT_MAX_CONNECTIONS, type Endpoint } from "@allium/channel";
 import type { Authority } from "@allium/directory";
+import { ExitPolicy } from "@allium/netdoc";
 import type { DosConfig } from "./defence/index.ts";
 import type { MetricsConfig } from "./metrics/index.ts";
 
@@ -121,3 +122,22 @@ export const defaultBandwidth: BandwidthConfig = {
   burst: 1_024 * mebibyte,
   isLimit: false,
 };
+
+/**
+ * What an exit of this configuration permits; nothing, if it is none.
+ *
+ * @throws PolicyError if a rule is malformed
+ */
+export const exitPolicyOf = ({
+  exit,
+  advertised,
+  orPort,
+}: Pick<RelayConfig, "exit" | "advertised" | "orPort">): ExitPolicy =>
+  exit.enabled
+    ? ExitPolicy.ofOptions({
+        rules: exit.policy,
+        ipv6: exit.ipv6,
+        rejectPrivate: exit.rejectPrivate,
+        ownAddresses: [advertised.host, orPort.host],
+      })
+    : ExitPolicy.rejectAll;

@@ -1,7 +1,7 @@
 import { isDeepStrictEqual } from "node:util";
-import { ExitPolicy, type PolicyError } from "@allium/netdoc";
+import type { ExitPolicy, PolicyError } from "@allium/netdoc";
 import { Effect, type FileSystem } from "effect";
-import { defaultExit, type RelayConfig } from "./config.ts";
+import { defaultExit, exitPolicyOf, type RelayConfig } from "./config.ts";
 import { NodeResolver } from "./exit/index.ts";
 import { RelayConfigError } from "./relay-error.ts";
 
@@ -14,17 +14,9 @@ export interface Settings {
   readonly nameServers: ReadonlyArray<string> | undefined;
 }
 
-const readPolicy = ({ exit, advertised, orPort }: RelayConfig): Effect.Effect<ExitPolicy, RelayConfigError> =>
+const readPolicy = (config: RelayConfig): Effect.Effect<ExitPolicy, RelayConfigError> =>
   Effect.try({
-    try: () =>
-      exit.enabled
-        ? ExitPolicy.ofOptions({
-            rules: exit.policy,
-            ipv6: exit.ipv6,
-            rejectPrivate: exit.rejectPrivate,
-            ownAddresses: [advertised.host, orPort.host],
-          })
-        : ExitPolicy.rejectAll,
+    try: () => exitPolicyOf(config),
     catch: (cause) => new RelayConfigError({ key: "exit.policy", detail: (cause as PolicyError).message }),
   });
 

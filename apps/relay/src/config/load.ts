@@ -1,6 +1,13 @@
 import { type Authority, AuthorityListError, parseAuthorities } from "@allium/directory";
 import { ExitPolicy } from "@allium/netdoc";
-import { type DosConfig, defaultBandwidth, machineMemory, memoryLimitFor, type RelayConfig } from "@allium/relay";
+import {
+  type DosConfig,
+  defaultBandwidth,
+  exitPolicyOf,
+  machineMemory,
+  memoryLimitFor,
+  type RelayConfig,
+} from "@allium/relay";
 import { Effect, FileSystem, Path, Result } from "effect";
 import { ConfigText, decodeConfig } from "./decode.ts";
 import { ConfigError, type ConfigProblem } from "./errors.ts";
@@ -237,12 +244,3 @@ const warningsOf = (source: ConfigText, said: ConfigFile, relay: RelayConfig): R
 };
 
 const isLoopback = (host: string): boolean => host.startsWith("127.") || host === "::1";
-
-/** The exit policy that the relay will have. */
-const exitPolicyOf = ({ exit, advertised }: RelayConfig): ExitPolicy =>
-  ExitPolicy.ofOptions({
-    rules: exit.policy,
-    ipv6: exit.ipv6,
-    rejectPrivate: exit.rejectPrivate,
-    ownAddresses: [advertised.host],
-  });
