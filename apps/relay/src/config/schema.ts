@@ -1,3 +1,4 @@
+import { familyMember, nickname } from "@allium/netdoc";
 import { defaultDirectory, defaultExit, defaultLimits } from "@allium/relay";
 import { Effect, Schema } from "effect";
 import {
@@ -10,12 +11,12 @@ import {
   line,
   nameServer,
   oneOf,
+  path,
   policyRule,
-  shaped,
+  readable,
 } from "./values.ts";
 
 const port = integer(1, 65_535);
-const path = line("a path");
 const optional = Schema.optionalKey;
 /** A key with a default, given as it would be written. */
 const withDefault = <S extends Schema.Constraint>(schema: S, value: S["Encoded"]) =>
@@ -95,7 +96,7 @@ const MetricsSchema = Schema.Struct({
 
 /** The configuration file: every key, what it may hold, and its default. The README lists the same. */
 export const ConfigFile = Schema.Struct({
-  nickname: shaped("1 to 19 letters and digits", /^[A-Za-z0-9]{1,19}$/),
+  nickname: readable("1 to 19 letters and digits", nickname),
   contact: optional(line("one line of text")),
   data_dir: path,
   or_port: endpoint("127.0.0.1:9101"),
@@ -105,12 +106,7 @@ export const ConfigFile = Schema.Struct({
   authorities: optional(Schema.Array(line("a DirAuthority line as in torrc"))),
   authorities_file: optional(path),
   family: withDefault(
-    Schema.Array(
-      shaped(
-        "a nickname, or $ and a fingerprint of 40 hexadecimal digits",
-        /^(?:\$[0-9A-Fa-f]{40}(?:[=~][A-Za-z0-9]{1,19})?|[A-Za-z0-9]{1,19})$/,
-      ),
-    ),
+    Schema.Array(readable("a nickname, or $ and a fingerprint of 40 hexadecimal digits", familyMember)),
     [],
   ),
   log_level: withDefault(oneOf(["error", "warn", "info", "debug", "trace"]), "info"),

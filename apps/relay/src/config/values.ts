@@ -4,8 +4,6 @@ import { type Endpoint, formatEndpoint } from "@allium/channel";
 import { addressAndPort, PolicyError, parsePolicyRules } from "@allium/netdoc";
 import { ByteSize, Effect, Option, Schema, SchemaGetter, SchemaIssue } from "effect";
 
-const nameServerExpected = 'an IP address, or one with a port as in "127.0.0.1:53" or "[::1]:53"';
-
 /** `true` or `false`. */
 export const flag = Schema.Boolean.annotate({ expected: "true or false" });
 
@@ -13,9 +11,11 @@ export const flag = Schema.Boolean.annotate({ expected: "true or false" });
 export const line = (expected: string) =>
   Schema.String.annotate({ expected }).check(Schema.isPattern(/^[^\p{Cc}]+$/u, { expected }));
 
-/** A text of a certain shape. */
-export const shaped = (expected: string, shape: RegExp) =>
-  Schema.String.annotate({ expected }).check(Schema.isPattern(shape, { expected }));
+/** A text that a reader makes something of: one that answers `undefined` to what it does not accept. */
+export const readable = (expected: string, read: (text: string) => unknown) =>
+  Schema.String.annotate({ expected }).check(
+    Schema.makeFilter((text: string) => read(text) !== undefined, { expected }),
+  );
 
 /** One of some words. */
 export const oneOf = <const Words extends ReadonlyArray<string>>(words: Words) =>
@@ -87,13 +87,9 @@ export const policyRule = policyText("accept *:80", (error) => error.message);
 export const accessRule = policyText("accept 192.0.2.0/24", (error) => error.message.replace("exit policy", "rule"));
 
 /** An IP address, with a port or without one. */
-export const nameServer = Schema.String.annotate({ expected: nameServerExpected }).check(
-  Schema.makeFilter((text: string) => isIP(text) !== 0 || addressAndPort(text) !== undefined, {
-    expected: nameServerExpected,
-  }),
+export const nameServer = readable('an IP address, or one with a port as in "127.0.0.1:53" or "[::1]:53"', (text) =>
+  isIP(text) === 0 ? addressAndPort(text) : text,
 );
 
 /** An IPv4 address. */
-export const ipv4 = Schema.String.annotate({ expected: "an IPv4 address" }).check(
-  Schema.makeFilter((text: string) => isIPv4(text), { expected: "an IPv4 address" }),
-);
+export const ipv4 = readable("an IPv4 address", (text) => (isIPv4(text) ? text : undefined));
