@@ -1,7 +1,7 @@
 import { Result, Schema, SchemaIssue } from "effect";
 import { parse, TomlError } from "smol-toml";
 import { ConfigError, type ConfigProblem } from "./errors.ts";
-import { type KeyPath, lineOf } from "./locate.ts";
+import { KeyLines, type KeyPath } from "./locate.ts";
 import { ConfigFile, knownKeys } from "./schema.ts";
 import { suggestion } from "./suggest.ts";
 
@@ -47,25 +47,27 @@ const lowerFirst = (text: string): string => text.charAt(0).toLowerCase() + text
 export class ConfigText {
   readonly file: string;
   readonly text: string;
+  readonly #lines: KeyLines;
 
   constructor(file: string, text: string) {
     this.file = file;
     this.text = text;
+    this.#lines = new KeyLines(text);
   }
 
   /** Something that is wrong with the value of a key. */
   problem(path: KeyPath, detail: string): ConfigProblem {
-    return { file: this.file, line: lineOf(this.text, path), key: formatKey(path), detail };
+    return { file: this.file, line: this.#lines.lineOf(path), key: formatKey(path), detail };
   }
 
   /** Whether the text says something about a key. */
   has(path: KeyPath): boolean {
-    return lineOf(this.text, path) !== undefined;
+    return this.#lines.lineOf(path) !== undefined;
   }
 
   /** The line of a key, as text for a message: `relay.toml:7`. */
   where(path: KeyPath): string {
-    const line = lineOf(this.text, path);
+    const line = this.#lines.lineOf(path);
     return line === undefined ? this.file : `${this.file}:${line}`;
   }
 }

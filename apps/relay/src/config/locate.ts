@@ -12,38 +12,60 @@ const parsed = (text: string): unknown => {
   }
 };
 
-const holds = (document: unknown, path: KeyPath): boolean => {
-  let value = document;
-  for (const key of path) {
-    if (typeof value !== "object" || value === null || !Object.hasOwn(value, key)) return false;
-    value = (value as Readonly<Record<PropertyKey, unknown>>)[key];
+const nameOf = (path: KeyPath): string => JSON.stringify(path.map(String));
+
+/** All paths of a document, those of its tables and arrays too. */
+function* pathsOf(value: unknown, path: KeyPath = []): Generator<KeyPath> {
+  if (typeof value !== "object" || value === null) return;
+  for (const [key, inside] of Object.entries(value)) {
+    const own = [...path, Array.isArray(value) ? Number(key) : key];
+    yield own;
+    yield* pathsOf(inside, own);
   }
-  return true;
-};
+}
+
+const isElement = (path: KeyPath): boolean => typeof path.at(-1) === "number";
 
 /**
- * The line, from one, on which a key of a document begins; `undefined` if the key is not in it. For an element of an array of
- * several lines it is the line on which the element ends.
+ * On which lines the keys of a document stand.
  *
- * The parser tells no positions, so it is asked: the key stands where the beginning of the document that has it begins to
- * have it. This is work in the square of the lines, done for a mistake only, and there is no second reader of TOML that
- * could disagree with the first.
- *
- * @param text a document that can be parsed
+ * The parser tells no positions, so it is asked: a key stands where the beginning of the document that has it begins to have
+ * it. This is work in the square of the lines, done for a mistake only, once for all mistakes and no further than they are. So
+ * there is no second reader of TOML that could disagree with the first.
  */
-export const lineOf = (text: string, path: KeyPath): number | undefined => {
-  const lines = text.split("\n");
-  // Where the statement that is being read began, from zero.
-  let start = 0;
-  for (let end = 1; end <= lines.length; end++) {
-    const before = lines.slice(0, end).join("\n");
-    const whole = parsed(before);
-    if (whole !== undefined) {
-      if (holds(whole, path)) return typeof path.at(-1) === "number" ? end : start + 1;
-      start = end;
-    } else if (typeof path.at(-1) === "number" && holds(parsed(`${before}\n]`), path)) {
-      return end;
-    }
+export class KeyLines {
+  readonly #lines: ReadonlyArray<string>;
+  readonly #known = new Map<string, number>();
+  /** Where the statement that is being read began, from zero. */
+  #start = 0;
+  /** Lines that were looked at. */
+  #looked = 0;
+
+  /** @param text a document that can be parsed */
+  constructor(text: string) {
+    this.#lines = text.split("\n");
   }
-  return undefined;
-};
+
+  /**
+   * The line, from one, on which a key begins; `undefined` if the key is not in the document. For an element of an array of
+   * several lines it is the line on which the element ends.
+   */
+  lineOf(path: KeyPath): number | undefined {
+    const name = nameOf(path);
+    while (!this.#known.has(name) && this.#looked < this.#lines.length) this.#lookAtNext();
+    return this.#known.get(name);
+  }
+
+  #lookAtNext(): void {
+    this.#looked++;
+    const before = this.#lines.slice(0, this.#looked).join("\n");
+    const whole = parsed(before);
+    // Inside of an array of several lines, those of its elements that have ended.
+    for (const path of pathsOf(whole ?? parsed(`${before}\n]`))) {
+      if (whole === undefined && !isElement(path)) continue;
+      const name = nameOf(path);
+      if (!this.#known.has(name)) this.#known.set(name, isElement(path) ? this.#looked : this.#start + 1);
+    }
+    if (whole !== undefined) this.#start = this.#looked;
+  }
+}
