@@ -182,16 +182,21 @@ describe("channels of a process", () => {
 });
 
 describe("two relays that connect to each other at once", () => {
+  const crossed = Effect.gen(function* () {
+    const network = yield* makeNetwork({ latency: "25 millis" });
+    const alice = yield* makeRelay(network, A, ALICE);
+    const bob = yield* makeRelay(network, B, BOB);
+    const both = yield* Effect.forkChild(
+      Effect.all([alice.manager.get(targetOf(BOB, B)), bob.manager.get(targetOf(ALICE, A))], { concurrency: 2 }),
+    );
+    yield* TestClock.adjust("1 second");
+    yield* Fiber.join(both);
+    return { network, alice, bob };
+  });
+
   it.effect("both get a channel, agree on one of the two, and let the other expire", () =>
     Effect.gen(function* () {
-      const network = yield* makeNetwork({ latency: "25 millis" });
-      const alice = yield* makeRelay(network, A, ALICE);
-      const bob = yield* makeRelay(network, B, BOB);
-      const both = yield* Effect.forkChild(
-        Effect.all([alice.manager.get(targetOf(BOB, B)), bob.manager.get(targetOf(ALICE, A))], { concurrency: 2 }),
-      );
-      yield* TestClock.adjust("1 second");
-      yield* Fiber.join(both);
+      const { network, alice, bob } = yield* crossed;
       assert.strictEqual(network.connections(), 2);
       assert.strictEqual(alice.manager.channels().length, 2);
       // The one that the relay with the smaller identity opened.
@@ -215,14 +220,7 @@ describe("two relays that connect to each other at once", () => {
 
   it.effect("prefer the channel that has more circuits", () =>
     Effect.gen(function* () {
-      const network = yield* makeNetwork({ latency: "25 millis" });
-      const alice = yield* makeRelay(network, A, ALICE);
-      const bob = yield* makeRelay(network, B, BOB);
-      const both = yield* Effect.forkChild(
-        Effect.all([alice.manager.get(targetOf(BOB, B)), bob.manager.get(targetOf(ALICE, A))], { concurrency: 2 }),
-      );
-      yield* TestClock.adjust("1 second");
-      yield* Fiber.join(both);
+      const { alice } = yield* crossed;
       const openedByBob = alice.manager.channels().find((channel) => !channel.initiated)!;
       yield* openedByBob.openCircuit(makeSignals());
       assert.strictEqual(yield* alice.manager.get(targetOf(BOB, B)), openedByBob);
