@@ -2,7 +2,8 @@ import * as net from "node:net";
 import { assert, describe, it } from "@effect/vitest";
 import { Effect } from "effect";
 import type { Connection } from "../src/index.ts";
-import { eventLoopTurn, nodeTransport } from "./support/sockets.ts";
+import { readAll } from "./support/read-all.ts";
+import { eventLoopTurn, nodeTransport, until } from "./support/sockets.ts";
 
 /** A connection, and the platform's socket at its other end, which reads nothing. */
 const toDeafServer = Effect.gen(function* () {
@@ -25,22 +26,26 @@ const toDeafServer = Effect.gen(function* () {
   );
   const endpoint = { host: "127.0.0.1", port: (server.address() as net.AddressInfo).port };
   const connection = yield* transport.connect(endpoint, { tls: false });
-  while (accepted.length === 0) yield* eventLoopTurn;
+  yield* until(() => accepted.length > 0);
   return { connection, far: accepted[0] as net.Socket };
 });
 
-const readAll = (connection: Connection): Buffer => {
-  const chunks: Array<Buffer> = [];
-  for (let chunk = connection.read(); chunk !== undefined; chunk = connection.read()) chunks.push(chunk);
-  return Buffer.concat(chunks);
+const ANSWER = Buffer.alloc(50_000, "answer ");
+
+/** In one turn: the answer and the reset are here, nobody has read, and we write. */
+const meetReset = (connection: Connection, far: net.Socket): void => {
+  far.write(ANSWER);
+  far.destroy();
+  connection.write(Buffer.alloc(1_000));
 };
 
-const closed = (connection: Connection): Effect.Effect<void> =>
+const assertHeardToTheEnd = (connection: Connection) =>
   Effect.gen(function* () {
-    while (connection.status !== "closed") yield* eventLoopTurn;
+    yield* until(() => connection.status === "closed");
+    assert.isTrue(readAll(connection).equals(ANSWER));
+    assert.strictEqual(connection.failure?.kind, "reset");
+    assert.strictEqual(connection.pending, 0);
   });
-
-const ANSWER = Buffer.alloc(50_000, "answer ");
 
 describe("a server that answers and hangs up on somebody who is still sending", () => {
   it.live("is heard to the end, although a write met its reset before the answer was read", () =>
@@ -48,14 +53,8 @@ describe("a server that answers and hangs up on somebody who is still sending", 
       const { connection, far } = yield* toDeafServer;
       connection.write(Buffer.alloc(1_000));
       yield* eventLoopTurn;
-      // In one turn: the answer and the reset are here, nobody has read, and we write.
-      far.write(ANSWER);
-      far.destroy();
-      connection.write(Buffer.alloc(1_000));
-      yield* closed(connection);
-      assert.isTrue(readAll(connection).equals(ANSWER));
-      assert.strictEqual(connection.failure?.kind, "reset");
-      assert.strictEqual(connection.pending, 0);
+      meetReset(connection, far);
+      yield* assertHeardToTheEnd(connection);
     }),
   );
 
@@ -67,13 +66,8 @@ describe("a server that answers and hangs up on somebody who is still sending", 
         for (let piece = 0; piece < 16; piece++) connection.write(Buffer.alloc(65_536));
         yield* eventLoopTurn;
       }
-      far.write(ANSWER);
-      far.destroy();
-      connection.write(Buffer.alloc(1_000));
-      yield* closed(connection);
-      assert.isTrue(readAll(connection).equals(ANSWER));
-      assert.strictEqual(connection.failure?.kind, "reset");
-      assert.strictEqual(connection.pending, 0);
+      meetReset(connection, far);
+      yield* assertHeardToTheEnd(connection);
     }),
   );
 
@@ -81,14 +75,12 @@ describe("a server that answers and hangs up on somebody who is still sending", 
     Effect.gen(function* () {
       const { connection, far } = yield* toDeafServer;
       far.end(ANSWER);
-      while (connection.status === "open") yield* eventLoopTurn;
+      yield* until(() => connection.status !== "open");
       connection.write(Buffer.alloc(1_000));
       yield* eventLoopTurn;
       far.resetAndDestroy();
       connection.write(Buffer.alloc(1_000));
-      yield* closed(connection);
-      assert.isTrue(readAll(connection).equals(ANSWER));
-      assert.strictEqual(connection.failure?.kind, "reset");
+      yield* assertHeardToTheEnd(connection);
     }),
   );
 
@@ -97,9 +89,7 @@ describe("a server that answers and hangs up on somebody who is still sending", 
       const { connection, far } = yield* toDeafServer;
       connection.write(Buffer.alloc(1_000));
       yield* eventLoopTurn;
-      far.write(ANSWER);
-      far.destroy();
-      connection.write(Buffer.alloc(1_000));
+      meetReset(connection, far);
       connection.write(Buffer.alloc(1_000));
       connection.end();
       connection.destroy();

@@ -10,7 +10,7 @@ import { acceptCircuit, makeSignals, openChannel, settle, settleUntil } from "./
 import { makeIdentity, NOW } from "./support/identities.ts";
 import { ALICE, BOB, makeManager, makeRelay, PORT, targetOf } from "./support/manager.ts";
 import { transportOf } from "./support/memory.ts";
-import { eventLoopTurn, nodeTransport } from "./support/sockets.ts";
+import { eventLoopTurn, nodeTransport, until } from "./support/sockets.ts";
 
 const B = "10.0.0.2";
 const CLIENT = "10.1.0.1";
@@ -141,11 +141,11 @@ describe("handshakes under way", () => {
         // Until it was accepted.
         for (let turn = 0; turn < 20; turn++) yield* eventLoopTurn;
       }
-      while (closed.length < 2) yield* eventLoopTurn;
+      yield* until(() => closed.length >= 2);
       assert.deepStrictEqual(closed, [0, 1]);
       assert.deepStrictEqual(failed, [`${ports[0]} crowded`, `${ports[1]} crowded`]);
       yield* transport.connect(listener.endpoint, { tls: true });
-      while (accepted < 1) yield* eventLoopTurn;
+      yield* until(() => accepted >= 1);
       assert.deepStrictEqual(failed.at(-1), `${ports[2]} crowded`);
     }).pipe(Effect.scoped),
   );
@@ -165,7 +165,7 @@ describe("handshakes under way", () => {
       const socket = net.connect(listener.endpoint.port, "127.0.0.1");
       socket.on("error", () => {});
       socket.write("GET / HTTP/1.0\r\n\r\n");
-      while (failed.length === 0) yield* eventLoopTurn;
+      yield* until(() => failed.length > 0);
       assert.deepStrictEqual(failed, ["failed"]);
       socket.destroy();
     }).pipe(Effect.scoped),
@@ -188,10 +188,10 @@ describe("handshakes under way", () => {
       );
       // Before the first byte; and as soon as its own side is done, when the last message has perhaps not left.
       const early = net.connect(endpoint.port, endpoint.host, () => early.end());
-      while (failed.length < 1) yield* eventLoopTurn;
+      yield* until(() => failed.length >= 1);
       assert.deepStrictEqual(failed, ["failed"]);
       const late = tls.connect({ ...endpoint, rejectUnauthorized: false }, () => late.destroy());
-      while (failed.length < 2) yield* eventLoopTurn;
+      yield* until(() => failed.length >= 2);
       early.destroy();
     }).pipe(Effect.scoped),
   );

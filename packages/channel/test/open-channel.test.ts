@@ -16,7 +16,8 @@ import {
 } from "../src/index.ts";
 import { cells, certsOf, INITIATOR, NETINFO, RESPONDER, VERSIONS } from "./support/handshake.ts";
 import { NOW } from "./support/identities.ts";
-import { CLIENT, connectFrom, listenOn, readAll, SERVER } from "./support/memory.ts";
+import { CLIENT, connectFrom, listenOn, SERVER } from "./support/memory.ts";
+import { readAll } from "./support/read-all.ts";
 
 const entropy = layerEntropySeeded("open channel");
 

@@ -5,7 +5,8 @@ import { Random } from "../../../test/support/fuzz.ts";
 import { type Connection, type Endpoint, MemoryNetwork } from "../src/index.ts";
 import { connectionCompliance, tlsBindingCompliance } from "./compliance/connection.ts";
 import { makeIdentity } from "./support/identities.ts";
-import { CLIENT, connectFrom, listenOn, openPair, readAll, SERVER, transportOf } from "./support/memory.ts";
+import { CLIENT, connectFrom, listenOn, openPair, SERVER, transportOf } from "./support/memory.ts";
+import { readAll } from "./support/read-all.ts";
 
 const identity = makeIdentity("relay", 0);
 

@@ -5,7 +5,7 @@ import { type Connection, type Endpoint, TransportError } from "../src/index.ts"
 import { toTransportError } from "../src/node-connection.ts";
 import { connectionCompliance, tlsBindingCompliance } from "./compliance/connection.ts";
 import { makeIdentity } from "./support/identities.ts";
-import { eventLoopTurn, nodeTransport, openSockets } from "./support/sockets.ts";
+import { eventLoopTurn, nodeTransport, openSockets, until } from "./support/sockets.ts";
 
 /** What Linux buffers between two loopback sockets, at most (tcp_wmem and tcp_rmem). */
 const SOCKET_SLACK = 16 * 1024 * 1024;
@@ -32,11 +32,6 @@ connectionCompliance(tlsSubject);
 tlsBindingCompliance(tlsSubject);
 
 const LOOPBACK: Endpoint = { host: "127.0.0.1", port: 0 };
-
-const until = (holds: () => boolean): Effect.Effect<void> =>
-  Effect.gen(function* () {
-    while (!holds()) yield* eventLoopTurn;
-  });
 
 /** A server of the platform's own, for what ours would not do. */
 const foreignServer = (onSocket: (socket: net.Socket) => void) =>

@@ -2,6 +2,7 @@ import { assert, describe } from "@effect/vitest";
 import { Effect, type Scope } from "effect";
 import { Random } from "../../../../test/support/fuzz.ts";
 import type { Connection } from "../../src/index.ts";
+import { readAll } from "../support/read-all.ts";
 
 /** How the suite makes the connections of one implementation, and lets its time pass. */
 export interface ConnectionSubject {
@@ -20,13 +21,6 @@ const BOUND = 64 * 1024;
 
 /** Turns after which a test that still waits has failed. */
 const PATIENCE = 1_000_000;
-
-/** Everything that has arrived and was not read yet. */
-const readAll = (connection: Connection): Buffer => {
-  const chunks: Array<Buffer> = [];
-  for (let chunk = connection.read(); chunk !== undefined; chunk = connection.read()) chunks.push(Buffer.from(chunk));
-  return Buffer.concat(chunks);
-};
 
 /**
  * What every `Connection` has to do, whatever carries its bytes. Each implementation runs this suite.

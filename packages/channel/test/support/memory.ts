@@ -45,10 +45,3 @@ export const openPair = (network: MemoryNetwork.MemoryNetwork, host: string = CL
     const client = yield* connectFrom(network, host, { tls: false, ...bound });
     return [client, accepted[0] as Connection] as const;
   });
-
-/** All that can be read now. */
-export const readAll = (connection: Connection): Buffer => {
-  const chunks: Array<Buffer> = [];
-  for (let chunk = connection.read(); chunk !== undefined; chunk = connection.read()) chunks.push(chunk);
-  return Buffer.concat(chunks);
-};

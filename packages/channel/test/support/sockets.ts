@@ -6,6 +6,12 @@ export const eventLoopTurn: Effect.Effect<void> = Effect.callback((resume) => {
   setImmediate(() => resume(Effect.void));
 });
 
+/** Lets turns of the event loop pass until something holds. */
+export const until = (holds: () => boolean): Effect.Effect<void> =>
+  Effect.gen(function* () {
+    while (!holds()) yield* eventLoopTurn;
+  });
+
 /** The live transport. */
 export const nodeTransport = Effect.map(Layer.build(NodeTransport.layer), (context) => Context.get(context, Transport));
 
@@ -26,7 +32,7 @@ export const openSockets = (readBufferBytes: number, identity?: TlsServerIdentit
       )
       .pipe(Scope.provide(listening));
     const client = yield* transport.connect(listener.endpoint, { tls: identity !== undefined, readBufferBytes });
-    while (accepted.length === 0) yield* eventLoopTurn;
+    yield* until(() => accepted.length > 0);
     yield* Effect.addFinalizer((exit) => Scope.close(listening, exit));
     return [client, accepted[0] as Connection] as const;
   });
