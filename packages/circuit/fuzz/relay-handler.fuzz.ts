@@ -8,7 +8,6 @@ import {
   writeRelayMessage,
 } from "@allium/cell";
 import { type ChannelCircuit, ChannelLost, type ChannelManager, slabBytes, type Train } from "@allium/channel";
-import { relayCrypto, splitKeyMaterial } from "@allium/crypto";
 import { MemoryQuota, ReactorGroup, Signal } from "@allium/kernel";
 import { Cause, Clock, Effect, Exit } from "effect";
 import type { FuzzTarget, Random } from "../../../test/support/fuzz.ts";
@@ -97,7 +96,6 @@ const fuzzHandler = (random: Random): void => {
   });
   const program = Effect.gen(function* () {
     const group = yield* ReactorGroup.make<CircuitError, CircuitStop>({ name: "fuzz" });
-    const crypto = relayCrypto(splitKeyMaterial(random.bytes(92)));
     const far = new FarSide();
     const egress = Signal.make();
     const handler = relayHandler({
@@ -115,7 +113,6 @@ const fuzzHandler = (random: Random): void => {
         limits: DEFAULT_CIRCUIT_LIMITS,
         memory: new MemoryQuota().open(CIRCUITS),
       },
-      crypto: crypto.inbound,
       flow: makeHopFlow(congestionParams(() => undefined, "exit").fixedWindow),
       paths: new StreamPaths(egress),
       far,

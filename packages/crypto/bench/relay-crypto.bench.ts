@@ -34,20 +34,6 @@ const sealedTrains = (length: number, hop: number, hops: number, trains: number)
   });
 };
 
-const exitIn = (name: string, lastHop: boolean): Role => ({
-  name,
-  prepare: (length) => {
-    const trains = sealedTrains(length, 0, 1, cellsPerRound / length);
-    const { inbound } = relayCrypto(keys(0));
-    inbound.lastHop(lastHop);
-    return (train) => {
-      const plain = inbound.decrypt(trains[train]!, length);
-      for (let index = 0; index < length; index++)
-        if (inbound.origin(plain, index) !== 0) throw new Error("a cell of ours was not recognised");
-    };
-  },
-});
-
 const roles: ReadonlyArray<Role> = [
   {
     name: "middle, away from the client",
@@ -68,8 +54,18 @@ const roles: ReadonlyArray<Role> = [
       return () => void outbound.encrypt(slab, length, 0);
     },
   },
-  exitIn("exit in (last hop)", true),
-  exitIn("exit in (state saved for each cell)", false),
+  {
+    name: "exit in",
+    prepare: (length) => {
+      const trains = sealedTrains(length, 0, 1, cellsPerRound / length);
+      const { inbound } = relayCrypto(keys(0));
+      return (train) => {
+        const plain = inbound.decrypt(trains[train]!, length);
+        for (let index = 0; index < length; index++)
+          if (inbound.origin(plain, index) !== 0) throw new Error("a cell of ours was not recognised");
+      };
+    },
+  },
   {
     name: "exit out",
     prepare: (length) => {

@@ -6,7 +6,7 @@ import {
   trainCipher,
 } from "./relay-crypto.ts";
 import { type RelayKeys, relayPayloadLength } from "./relay-keys.ts";
-import { looksRecognized, RunningDigest, sendmeTag } from "./running-digest.ts";
+import { looksRecognized, RunningDigest } from "./running-digest.ts";
 
 interface Layer {
   readonly cipher: TrainCipher;
@@ -16,6 +16,8 @@ interface Layer {
 /** Nobody known here. */
 const unrecognised = -1;
 
+const NO_TAG: Buffer = Buffer.alloc(0);
+
 /**
  * A client's inbound crypto. Each layer's key stream must advance only for cells that came through its hop, so whether a
  * cell ends at a hop must be known before the next layer is peeled: all is decided in `decrypt`, and `origin` looks it up.
@@ -23,8 +25,8 @@ const unrecognised = -1;
 class ClientInbound implements InboundCrypto {
   readonly layers: Array<Layer> = [];
   #origins = new Int8Array(32);
-  readonly #digests: Array<string> = [];
-  #tag = "";
+  readonly #tags: Array<Buffer> = [];
+  #tag = NO_TAG;
 
   decrypt(slab: Buffer, count: number): Buffer {
     if (this.#origins.length < count) this.#origins = new Int8Array(count);
@@ -37,10 +39,9 @@ class ClientInbound implements InboundCrypto {
       plain = open === count ? cipher.update(plain) : this.#peelOpen(cipher, plain, count);
       for (let index = 0; index < count; index++) {
         const at = index * relayPayloadLength;
-        // Behind the last hop there is nobody whose cell this could be: the circuit ends, and the digest with it.
-        if (origins[index] === unrecognised && looksRecognized(plain, at) && digest.open(plain, at, hop < last)) {
+        if (origins[index] === unrecognised && looksRecognized(plain, at) && digest.open(plain, at)) {
           origins[index] = hop;
-          this.#digests[index] = digest.latest;
+          this.#tags[index] = digest.tag();
           open--;
         }
       }
@@ -50,12 +51,12 @@ class ClientInbound implements InboundCrypto {
 
   origin(_plain: Buffer, index: number): number {
     const hop = this.#origins[index]!;
-    if (hop !== unrecognised) this.#tag = this.#digests[index]!;
+    if (hop !== unrecognised) this.#tag = this.#tags[index]!;
     return hop;
   }
 
   tag(): Buffer {
-    return sendmeTag(this.#tag);
+    return this.#tag;
   }
 
   /** Peels one layer of the cells that no hop has recognised yet, in runs as long as possible, in place. */
@@ -74,16 +75,16 @@ class ClientInbound implements InboundCrypto {
 
 class ClientOutbound implements OutboundCrypto {
   readonly layers: Array<Layer> = [];
-  #tag = "";
+  #sealer: RunningDigest | undefined;
 
   originate(slab: Buffer, index: number, hop: number): void {
     const { digest } = this.layers[hop]!;
     digest.seal(slab, index * relayPayloadLength);
-    this.#tag = digest.latest;
+    this.#sealer = digest;
   }
 
   tag(): Buffer {
-    return sendmeTag(this.#tag);
+    return this.#sealer?.tag() ?? NO_TAG;
   }
 
   encrypt(slab: Buffer, count: number, hop: number): Buffer {

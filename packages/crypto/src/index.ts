@@ -16,7 +16,6 @@ export {
   type InboundCrypto,
   type OutboundCrypto,
   type RelayCrypto,
-  type RelayInbound,
   relayCrypto,
 } from "./relay-crypto.ts";
 export * from "./relay-keys.ts";

@@ -1,6 +1,6 @@
 import { createCipheriv } from "node:crypto";
 import { type RelayKeys, type RelaySuite, relayPayloadLength } from "./relay-keys.ts";
-import { looksRecognized, RunningDigest, sendmeTag } from "./running-digest.ts";
+import { looksRecognized, RunningDigest } from "./running-digest.ts";
 
 /**
  * Cells that arrive from the near channel: what an ingress reactor holds. A train is a *slab*: payloads of 509 bytes back to
@@ -91,21 +91,11 @@ class Direction {
   }
 }
 
-/** A relay's inbound crypto: one layer. See {@link relayCrypto}. */
-export class RelayInbound implements InboundCrypto {
+class RelayInbound implements InboundCrypto {
   readonly #layer: Direction;
-  #last = false;
 
   constructor(keys: RelayKeys) {
     this.#layer = new Direction(keys, true);
-  }
-
-  /**
-   * Says whether the circuit ends here. While it does, a cell that is not for us ends the circuit, and the state that such a
-   * cell must not disturb need not be saved for each. False at first: always safe.
-   */
-  lastHop(last: boolean): void {
-    this.#last = last;
   }
 
   decrypt(slab: Buffer, count: number): Buffer {
@@ -114,11 +104,11 @@ export class RelayInbound implements InboundCrypto {
 
   origin(plain: Buffer, index: number): number {
     const at = index * relayPayloadLength;
-    return looksRecognized(plain, at) && this.#layer.digest.open(plain, at, !this.#last) ? 0 : -1;
+    return looksRecognized(plain, at) && this.#layer.digest.open(plain, at) ? 0 : -1;
   }
 
   tag(): Buffer {
-    return sendmeTag(this.#layer.digest.latest);
+    return this.#layer.digest.tag();
   }
 }
 
@@ -134,7 +124,7 @@ class RelayOutbound implements OutboundCrypto {
   }
 
   tag(): Buffer {
-    return sendmeTag(this.#layer.digest.latest);
+    return this.#layer.digest.tag();
   }
 
   encrypt(slab: Buffer, count: number, _hop: number): Buffer {
@@ -145,7 +135,7 @@ class RelayOutbound implements OutboundCrypto {
 /** The two halves of a relay's crypto for one circuit; see {@link relayCrypto}. */
 export interface RelayCrypto {
   /** From the client, for ingress. */
-  readonly inbound: RelayInbound;
+  readonly inbound: InboundCrypto;
   /** To the client, for egress. */
   readonly outbound: OutboundCrypto;
 }

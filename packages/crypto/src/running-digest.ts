@@ -1,5 +1,6 @@
 import { createHash, type Hash } from "node:crypto";
 import { type RelaySuite, relayPayloadLength, sendmeTagLength } from "./relay-keys.ts";
+import { Sha1 } from "./sha1/sha1.ts";
 
 /** Where the digest field of a relay cell is (tor-spec 6.1): after command (1), recognized (2) and stream ID (2). */
 const recognizedAt = 1;
@@ -12,81 +13,96 @@ const digestAt = 5;
 export const looksRecognized = (slab: Buffer, at: number): boolean =>
   (slab[at + recognizedAt]! | slab[at + recognizedAt + 1]!) === 0;
 
+/** A hash that is asked for its digest after each addition, and whose last addition can be taken back. */
+interface CellHash {
+  /** Adds bytes from `start` to `end`; the first four bytes of the digest of all so far, as a signed integer. */
+  add(bytes: Buffer, start: number, end: number): number;
+  undo(): void;
+  /** Writes the digest, or as much of it as there is room for. */
+  digestInto(target: Buffer, at: number): void;
+}
+
+/** One of the platform's. */
+class PlatformHash implements CellHash {
+  #hash: Hash;
+  #previous: Hash;
+  #digest: Buffer = NOTHING;
+  #previousDigest: Buffer = NOTHING;
+
+  constructor(algorithm: string) {
+    this.#hash = createHash(algorithm);
+    this.#previous = this.#hash;
+  }
+
+  add(bytes: Buffer, start: number, end: number): number {
+    this.#previous = this.#hash.copy();
+    this.#previousDigest = this.#digest;
+    this.#digest = this.#hash.update(bytes.subarray(start, end)).copy().digest();
+    return this.#digest.readInt32BE(0);
+  }
+
+  undo(): void {
+    this.#hash = this.#previous;
+    this.#digest = this.#previousDigest;
+  }
+
+  digestInto(target: Buffer, at: number): void {
+    this.#digest.copy(target, at);
+  }
+}
+
+const NOTHING = Buffer.alloc(0);
+
 /**
  * The running digest of one direction between a client and one hop (tor-spec 6.1): over all cells that either has sent the
  * other, with their digest field taken as zero.
- *
- * A digest is kept as the platform's latin1 string: that costs 600 ns less than a Buffer, for each cell.
  */
 export class RunningDigest {
-  #hash: Hash;
-  #latest = "";
+  readonly #hash: CellHash;
 
   /** @param seed Df or Db */
   constructor(suite: RelaySuite, seed: Buffer) {
-    this.#hash = createHash(suite.digest).update(seed);
+    this.#hash = suite.digest === "sha1" ? new Sha1() : new PlatformHash(suite.digest);
+    this.#hash.add(seed, 0, seed.length);
   }
 
-  /** The digest of all cells so far, one character for each byte; empty before the first. */
-  get latest(): string {
-    return this.#latest;
+  /** The tag of the cell that was added last: the first 20 bytes of the digest after it (tor-spec 7.3.1). */
+  tag(): Buffer {
+    const tag = Buffer.allocUnsafe(sendmeTagLength);
+    this.#hash.digestInto(tag, 0);
+    return tag;
   }
 
   /** Adds the cell at `at`, which is going out, and writes its `recognized` and digest fields. */
   seal(slab: Buffer, at: number): void {
     slab[at + recognizedAt] = 0;
     slab[at + recognizedAt + 1] = 0;
-    this.#add(slab, at);
-    const digest = this.#latest;
-    const field = at + digestAt;
-    slab[field] = digest.charCodeAt(0);
-    slab[field + 1] = digest.charCodeAt(1);
-    slab[field + 2] = digest.charCodeAt(2);
-    slab[field + 3] = digest.charCodeAt(3);
+    writeField(slab, at + digestAt, 0);
+    writeField(slab, at + digestAt, this.#hash.add(slab, at, at + relayPayloadLength));
   }
 
   /**
    * Whether the cell at `at`, whose `recognized` field is zero, is for us: then it is added, and its digest field left zero.
-   * If it is not, cell and digest stay as they were, if `restorable`.
-   *
-   * @param restorable false when a cell that is not for us ends the circuit anyway: saves a copy of the state for each cell
+   * If it is not, cell and digest stay as they were.
    */
-  open(slab: Buffer, at: number, restorable: boolean): boolean {
+  open(slab: Buffer, at: number): boolean {
     const field = at + digestAt;
-    const first = slab[field]!;
-    const second = slab[field + 1]!;
-    const third = slab[field + 2]!;
-    const fourth = slab[field + 3]!;
-    const previous = restorable ? this.#hash.copy() : undefined;
-    const previousLatest = this.#latest;
-    this.#add(slab, at);
-    const digest = this.#latest;
-    // All four are always looked at: a sender must not learn from the time how many were right.
-    const difference =
-      (digest.charCodeAt(0) ^ first) |
-      (digest.charCodeAt(1) ^ second) |
-      (digest.charCodeAt(2) ^ third) |
-      (digest.charCodeAt(3) ^ fourth);
-    if (difference === 0) return true;
-    if (previous !== undefined) this.#hash = previous;
-    this.#latest = previousLatest;
-    slab[field] = first;
-    slab[field + 1] = second;
-    slab[field + 2] = third;
-    slab[field + 3] = fourth;
+    const claimed = readField(slab, field);
+    writeField(slab, field, 0);
+    // All four bytes are compared at once: a sender must not learn from the time how many were right.
+    if (this.#hash.add(slab, at, at + relayPayloadLength) === claimed) return true;
+    this.#hash.undo();
+    writeField(slab, field, claimed);
     return false;
-  }
-
-  #add(slab: Buffer, at: number): void {
-    const field = at + digestAt;
-    slab[field] = 0;
-    slab[field + 1] = 0;
-    slab[field + 2] = 0;
-    slab[field + 3] = 0;
-    this.#hash.update(slab.subarray(at, at + relayPayloadLength));
-    this.#latest = this.#hash.copy().digest("binary");
   }
 }
 
-/** The SENDME tag of a digest as {@link RunningDigest.latest} gives it: its first 20 bytes (tor-spec 7.3.1). */
-export const sendmeTag = (latest: string): Buffer => Buffer.from(latest.slice(0, sendmeTagLength), "latin1");
+const readField = (slab: Buffer, at: number): number =>
+  (slab[at]! << 24) | (slab[at + 1]! << 16) | (slab[at + 2]! << 8) | slab[at + 3]!;
+
+const writeField = (slab: Buffer, at: number, value: number): void => {
+  slab[at] = value >> 24;
+  slab[at + 1] = value >> 16;
+  slab[at + 2] = value >> 8;
+  slab[at + 3] = value;
+};

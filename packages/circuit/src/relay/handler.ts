@@ -9,7 +9,6 @@ import {
   readForwardMessage,
 } from "@allium/cell";
 import { type ChannelManager, type CircuitSignals, slabBytes } from "@allium/channel";
-import type { RelayInbound } from "@allium/crypto";
 import type { LinkWriter } from "@allium/kernel";
 import { Effect, type Fiber, Scope } from "effect";
 import type { CircuitContext } from "../circuit-context.ts";
@@ -25,7 +24,6 @@ import { type ExtendPolicy, extend, extendTarget, type PreviousHop } from "./ext
 /** What a relay's handler stands on. */
 export interface RelayHandlerOptions {
   readonly circuit: CircuitContext;
-  readonly crypto: RelayInbound;
   readonly flow: HopFlow;
   readonly paths: StreamPaths;
   readonly far: FarSide;
@@ -52,10 +50,7 @@ export interface RelayHandlerOptions {
 // | malformed otherwise; what only relays send | dropped, as in `tor` |
 
 /** What a relay does with messages of the circuit and with cells that are not for it. */
-export const relayHandler = (options: RelayHandlerOptions): IngressHandler => {
-  options.crypto.lastHop(true);
-  return new RelayHandler(options);
-};
+export const relayHandler = (options: RelayHandlerOptions): IngressHandler => new RelayHandler(options);
 
 class RelayHandler implements IngressHandler {
   readonly dropsWrongStreamIds = true;
@@ -107,7 +102,7 @@ class RelayHandler implements IngressHandler {
   }
 
   private onForward(message: ForwardMessage, command: number): Effect.Effect<void, IngressError> {
-    const { crypto, far, commands } = this.options;
+    const { far, commands } = this.options;
     switch (message._tag) {
       case "EXTEND2":
         // As `tor`: an EXTEND2 that did not come in RELAY_EARLY is dropped (tor-spec, "Handling relay_early cells").
@@ -116,7 +111,6 @@ class RelayHandler implements IngressHandler {
         return this.onExtend(message);
       case "TRUNCATE":
         far.close(DestroyReason.REQUESTED);
-        crypto.lastHop(true);
         return commands.offer({
           _tag: "Send",
           hop: 0,
@@ -132,12 +126,11 @@ class RelayHandler implements IngressHandler {
   }
 
   private onExtend(message: Extend2): Effect.Effect<void, IngressError> {
-    const { crypto, far, commands, channels, policy, previous, farSignals, fork } = this.options;
+    const { far, commands, channels, policy, previous, farSignals, fork } = this.options;
     return Effect.map(
       guarded(() => extendTarget(message.linkSpecifiers, policy, previous)),
       (target) => {
         far.state = "opening";
-        crypto.lastHop(false);
         // Beside the reactors: ingress goes on reading while a channel is being found. Its failure ends the circuit, and the end
         // of the circuit, or TRUNCATE, gives it up.
         const fiber = fork(
