@@ -1,7 +1,8 @@
 export * from "./authorities.ts";
 export * from "./errors.ts";
 export { HttpError } from "./http/head.ts";
-export { type HttpRequest, RequestReader } from "./http/request.ts";
+export { readRequest } from "./http/read-request.ts";
+export type { HttpRequest } from "./http/request.ts";
 export type { DescriptorLookup } from "./mirror/descriptor-store.ts";
 export { DirectoryMirror, layer as layerDirectoryMirror, type MirrorConfig } from "./mirror/mirror.ts";
 export { type ConsensusToServe, ServedConsensus } from "./mirror/served-consensus.ts";

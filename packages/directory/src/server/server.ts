@@ -3,8 +3,8 @@ import { type Connection, connectionPair } from "@allium/channel";
 import { type OpenedStream, refuseStream, type StreamRefusal } from "@allium/circuit";
 import { Signal } from "@allium/kernel";
 import { Cause, Clock, Context, Effect, FiberSet, Layer } from "effect";
-import { HttpError, shorten } from "../http/head.ts";
-import { type HttpRequest, RequestReader } from "../http/request.ts";
+import { shorten } from "../http/head.ts";
+import { readRequest } from "../http/read-request.ts";
 import { DirectoryMirror } from "../mirror/mirror.ts";
 import { DirectoryReactor } from "../reactor.ts";
 import { type ServerTiming, serverTiming } from "../timing.ts";
@@ -75,30 +75,6 @@ const make = Effect.fnUntraced(function* (config: DirectoryServerConfig) {
   let bytes = 0;
   let active = 0;
 
-  const readRequest = (connection: Connection, changed: Signal): Effect.Effect<HttpRequest | undefined, HttpError> => {
-    const reader = new RequestReader(requestBytes);
-    const step = Effect.try({
-      try: () => {
-        for (let bytes = connection.read(); bytes !== undefined; bytes = connection.read()) {
-          const request = reader.push(bytes);
-          if (request !== undefined) return request;
-        }
-        return undefined;
-      },
-      catch: (cause) => {
-        if (cause instanceof HttpError) return cause;
-        throw cause;
-      },
-    });
-    return Effect.gen(function* () {
-      for (;;) {
-        const request = yield* step;
-        if (request !== undefined || connection.status !== "open") return request;
-        yield* changed.wait;
-      }
-    });
-  };
-
   /** Waits until no more than `bytes` are waiting to be taken; false if nobody takes them. */
   const drain = (connection: Connection, changed: Signal, bytes: number): Effect.Effect<boolean> =>
     Effect.gen(function* () {
@@ -132,7 +108,7 @@ const make = Effect.fnUntraced(function* (config: DirectoryServerConfig) {
     const changed = Signal.make();
     connection.onChange(() => changed.notify());
     return Effect.gen(function* () {
-      const read = yield* readRequest(connection, changed).pipe(
+      const read = yield* readRequest(connection, changed, requestBytes).pipe(
         Effect.timeoutOption(requestTimeout),
         Effect.matchEffect({
           onSuccess: (read) => Effect.succeed(read),

@@ -1,5 +1,5 @@
 import { type Connection, type Endpoint, type Listener, Transport, type TransportError } from "@allium/channel";
-import { HttpError, type HttpRequest, RequestReader } from "@allium/directory";
+import { type HttpRequest, readRequest } from "@allium/directory";
 import { Metrics, type MetricsRegistry, Signal } from "@allium/kernel";
 import { ExitPolicy, parsePolicyRules } from "@allium/netdoc";
 import { Cause, Clock, Effect, Exit, FiberSet, Scope } from "effect";
@@ -142,26 +142,12 @@ const formatAnswer = ({ status, type, body, withBody }: Answer, now: number): Bu
 const serve = (connection: Connection, registry: MetricsRegistry): Effect.Effect<void> => {
   const changed = Signal.make();
   connection.onChange(() => changed.notify());
-  const reader = new RequestReader(MAX_METRICS_REQUEST_BYTES);
-  const readRequest = Effect.try({
-    try: () => {
-      for (let bytes = connection.read(); bytes !== undefined; bytes = connection.read()) {
-        const request = reader.push(bytes);
-        if (request !== undefined) return request;
-      }
-      return undefined;
-    },
-    catch: (cause) => cause,
-  }).pipe(Effect.catch((cause) => (cause instanceof HttpError ? Effect.succeed(cause) : Effect.die(cause))));
   return Effect.gen(function* () {
-    let request: HttpRequest | HttpError | undefined;
-    for (;;) {
-      request = yield* readRequest;
-      if (request !== undefined) break;
-      if (connection.status !== "open") return;
-      yield* changed.wait;
-    }
-    const answer = request instanceof HttpError ? plain("400 Bad Request") : answerTo(request, registry);
+    const answer = yield* readRequest(connection, changed, MAX_METRICS_REQUEST_BYTES).pipe(
+      Effect.map((request) => (request === undefined ? undefined : answerTo(request, registry))),
+      Effect.catch(() => Effect.succeed(plain("400 Bad Request"))),
+    );
+    if (answer === undefined) return;
     connection.write(formatAnswer(answer, yield* Clock.currentTimeMillis));
     connection.end();
     // Until the other side has it, and has closed too: what is closed with unread bytes in it is reset.
