@@ -1,6 +1,7 @@
 import { layerEntropy } from "@allium/channel";
 import {
   ed25519Text,
+  fingerprintLine,
   fingerprintOf,
   type KeyDirectoryOptions,
   KeyStore,
@@ -50,10 +51,13 @@ const findKeys = Effect.fnUntraced(function* (flags: {
   return { nickname: undefined, directory: { dataDir, owner } };
 });
 
+/** The same as `fingerprintLine` for the other identity. */
+const ed25519Line = (identity: Pick<PublicIdentity, "ed25519Identity">): string => `ed25519 ${ed25519Text(identity)}`;
+
 /** The line of `tor`'s fingerprint file, and the same for the other identity. */
 const fingerprintLines = (nickname: string | undefined, identity: PublicIdentity): string => {
-  const name = nickname === undefined ? "" : `${nickname} `;
-  return `${name}${fingerprintOf(identity)}\ned25519 ${ed25519Text(identity)}`;
+  const line = nickname === undefined ? fingerprintOf(identity) : fingerprintLine(nickname, identity);
+  return `${line}\n${ed25519Line(identity)}`;
 };
 
 const refuseKeys = Effect.mapError((cause: KeyStoreError) => new KeysRefused({ cause }));
@@ -111,7 +115,7 @@ const makeSigningKey = Effect.fnUntraced(function* (
   yield* Console.error(
     `a new signing key is in ${directory.dataDir}/keys, with a certificate until ${isoTime(expiresAt)}`,
   );
-  yield* Console.log(`ed25519 ${identity.toString("base64").replace(/=+$/, "")}`);
+  yield* Console.log(ed25519Line({ ed25519Identity: identity }));
 });
 
 const isoTime = (millis: number): string => new Date(millis).toISOString().replace(/\.\d+Z$/, "Z");

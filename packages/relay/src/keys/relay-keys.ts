@@ -87,7 +87,8 @@ export const fingerprintOf = (identity: PublicIdentity): Fingerprint =>
   encodeHex(rsaIdentityDigest(identity.rsaIdentity));
 
 /** The Ed25519 identity in base64 without padding, as `master-key-ed25519` has it. */
-export const ed25519Text = (identity: PublicIdentity): string => encodeBase64(identity.ed25519Identity);
+export const ed25519Text = (identity: Pick<PublicIdentity, "ed25519Identity">): string =>
+  encodeBase64(identity.ed25519Identity);
 
 /** The line of `tor`'s `fingerprint` file: nickname and fingerprint. */
 export const fingerprintLine = (nickname: string, identity: PublicIdentity): string =>
