@@ -166,7 +166,7 @@ describe("the directory server", () => {
         "/tor/../etc/passwd",
       ];
       for (const target of targets) assert.strictEqual((yield* get(server, target)).status, absent, target);
-      for (const target of ["/tor/keys/all/more", "/tor/keys/", "/tor/keys/by-name/authority0"])
+      for (const target of ["/tor/keys/all/more", "/tor/keys/", "/tor/keys/fpx", "/tor/keys/by-name/authority0"])
         assert.strictEqual((yield* get(server, target)).status, "HTTP/1.0 400 Bad request", target);
       const garbage = ["\r\n\r\n", "nonsense\r\n\r\n", "GET /tor/ HTTP/1.0\r\nno field\r\n\r\n", "a".repeat(60_000)];
       for (const text of garbage)

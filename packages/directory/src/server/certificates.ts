@@ -1,5 +1,5 @@
 import type { AuthorityCertificate } from "@allium/netdoc";
-import { badRequest, documents, type Handler, notFound, refuse } from "./model.ts";
+import { badRequest, documents, type Handler, namesOf, notFound, refuse } from "./model.ts";
 
 const LIFETIME_SECONDS = 3600;
 
@@ -27,19 +27,13 @@ const select = (
   if (rest === "all") return held;
   // This is no authority, and has none of its own.
   if (rest === "authority") return [];
-  const slash = rest.indexOf("/");
-  const names = new Set(
-    rest
-      .slice(slash + 1)
-      .toUpperCase()
-      .split("+"),
-  );
-  switch (rest.slice(0, slash)) {
-    case "fp":
+  const { kind, names } = namesOf(rest);
+  switch (kind) {
+    case "fp/":
       return [...names].flatMap((name) => newestOf(held, name));
-    case "sk":
+    case "sk/":
       return held.filter(({ signingKeyDigest }) => names.has(signingKeyDigest));
-    case "fp-sk":
+    case "fp-sk/":
       return held.filter(({ identity, signingKeyDigest }) => names.has(`${identity}-${signingKeyDigest}`));
     default:
       return undefined;

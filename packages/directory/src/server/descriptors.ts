@@ -1,5 +1,5 @@
 import { decodeBase64, encodeBase64, type UnixMillis } from "@allium/netdoc";
-import { type Answer, type Asked, documents, type Handler, notFound } from "./model.ts";
+import { type Answer, type Asked, documents, type Handler, namesOf, notFound } from "./model.ts";
 
 /** How long others may keep what is named by its digest: it never changes. */
 const BY_DIGEST_SECONDS = 48 * 3600;
@@ -64,14 +64,7 @@ export const extraInfos: Handler = (rest, asked) => {
 };
 
 const fromShelf = (rest: string, asked: Asked, shelf: Shelf): Answer => {
-  const slash = rest.indexOf("/");
-  const kind = slash < 0 ? rest : rest.slice(0, slash + 1);
-  const names = new Set(
-    rest
-      .slice(slash + 1)
-      .toUpperCase()
-      .split("+"),
-  );
+  const { kind, names } = namesOf(rest);
   const isRecent = ({ published }: Entry): boolean => published >= asked.now - MAX_AGE_MILLIS;
   switch (kind) {
     case "all":

@@ -58,6 +58,13 @@ export type Answer =
       readonly lifetime: number;
     };
 
+/** What a target asks for by name, as in `fp/F+F`: by which kind of name (`fp/`, or all that there is without a slash), and the names in capitals. */
+export const namesOf = (rest: string): { readonly kind: string; readonly names: ReadonlySet<string> } => {
+  const end = rest.indexOf("/") + 1;
+  const names = rest.slice(end).toUpperCase().split("+");
+  return { kind: end === 0 ? rest : rest.slice(0, end), names: new Set(names) };
+};
+
 /** Makes an answer without a body. */
 export const refuse = (status: number, reason: string): Refusal => ({ _tag: "Refusal", status, reason });
 
