@@ -28,7 +28,7 @@ const secondRun = Effect.fnUntraced(function* (
   const network = yield* pretendNetwork;
   const electorate = new Electorate();
   electorate.agree({ validAfter: start, intervalMillis: hour, relays });
-  for (const directory of network.directories) directory.respond = electorate.respond;
+  network.everywhere(electorate.respond);
   yield* Effect.scoped(
     Effect.gen(function* () {
       yield* network.listen();
@@ -158,7 +158,7 @@ describe("the cache on disk", () => {
       network.files.broken.add(`${consensusFile}.new`);
       const electorate = new Electorate();
       electorate.agree({ validAfter: start, intervalMillis: hour, relays });
-      for (const directory of network.directories) directory.respond = electorate.respond;
+      network.everywhere(electorate.respond);
       yield* network.listen();
       const { view } = yield* network.start({ authorities: network.authorities(electorate.identities) });
       yield* TestClock.adjust("1 second");

@@ -5,7 +5,7 @@ import { Effect, Stream } from "effect";
 import { TestClock } from "effect/testing";
 import { pretendRelay, torDocument, torValidAfter } from "./support/documents.ts";
 import { eventually } from "./support/eventually.ts";
-import { Electorate, pretendNetwork, relayHost, torAuthority } from "./support/network.ts";
+import { Electorate, pretendNetwork, relayHost, startAmong, torAuthority } from "./support/network.ts";
 import {
   answer,
   type Behaviour,
@@ -15,21 +15,21 @@ import {
 } from "./support/pretended-directory.ts";
 
 const torIdentities = parseAuthorityCertificates(torDocument("certificates")).documents.map(({ identity }) => identity);
-const everywhere = (directories: ReadonlyArray<PretendedDirectory>, respond: (request: SeenRequest) => Behaviour) => {
-  for (const directory of directories) directory.respond = respond;
-};
 const hour = 3_600_000;
 const start = Date.UTC(2026, 0, 1);
 const relays = ["alice", "bob", "carol"].map((nickname) => pretendRelay(nickname));
 
+/** Authorities that have agreed on their first consensus. */
+const agreed = (change: Partial<Parameters<Electorate["agree"]>[0]> = {}): Electorate => {
+  const electorate = new Electorate();
+  electorate.agree({ validAfter: start, intervalMillis: hour, relays, ...change });
+  return electorate;
+};
+
 describe("the fetching reactor", () => {
   it.effect("fetches, unpacks and verifies what a real network has", () =>
     Effect.gen(function* () {
-      yield* TestClock.setTime(torValidAfter + 5000);
-      const network = yield* pretendNetwork;
-      everywhere(network.directories, torAuthority);
-      yield* network.listen();
-      const { view } = yield* network.start({ authorities: network.authorities(torIdentities) });
+      const { network, view } = yield* startAmong(torValidAfter + 5000, torIdentities, torAuthority);
       assert.strictEqual(view.current().consensus, undefined);
       yield* TestClock.adjust("1 second");
 
@@ -53,13 +53,8 @@ describe("the fetching reactor", () => {
 
   it.effect("fetches the next consensus in its time, and shows each one as a whole", () =>
     Effect.gen(function* () {
-      yield* TestClock.setTime(start + 10_000);
-      const network = yield* pretendNetwork;
-      const electorate = new Electorate();
-      electorate.agree({ validAfter: start, intervalMillis: hour, relays });
-      everywhere(network.directories, electorate.respond);
-      yield* network.listen();
-      const { view } = yield* network.start({ authorities: network.authorities(electorate.identities) });
+      const electorate = agreed();
+      const { network, view } = yield* startAmong(start + 10_000, electorate.identities, electorate.respond);
       const seen: Array<string> = [];
       yield* Effect.forkScoped(
         Stream.runForEach(view.changes, ({ consensus, microdescriptors, missingMicrodescriptors, params }) =>
@@ -93,7 +88,7 @@ describe("the fetching reactor", () => {
       yield* TestClock.setTime(start);
       const network = yield* pretendNetwork;
       const electorate = new Electorate();
-      everywhere(network.directories, electorate.respond);
+      network.everywhere(electorate.respond);
       const { view } = yield* network.start({
         authorities: network.authorities(electorate.identities),
         testNetwork: true,
@@ -112,14 +107,9 @@ describe("the fetching reactor", () => {
 
   it.effect("asks for microdescriptors in batches, of all authorities", () =>
     Effect.gen(function* () {
-      yield* TestClock.setTime(start);
-      const network = yield* pretendNetwork;
-      const electorate = new Electorate();
       const many = Array.from({ length: 300 }, (_, index) => pretendRelay(`relay${index}`));
-      electorate.agree({ validAfter: start, intervalMillis: hour, relays: many });
-      everywhere(network.directories, electorate.respond);
-      yield* network.listen();
-      const { view } = yield* network.start({ authorities: network.authorities(electorate.identities) });
+      const electorate = agreed({ relays: many });
+      const { network, view } = yield* startAmong(start, electorate.identities, electorate.respond);
       yield* TestClock.adjust("1 second");
       assert.strictEqual(view.current().microdescriptors.size, 300);
       const sizes = network.requests("/tor/micro/d/").map(({ target }) => target.slice(13).split("-").length);
@@ -131,13 +121,8 @@ describe("the fetching reactor", () => {
 
   it.effect("fetches the certificate of a signing key that an authority takes later", () =>
     Effect.gen(function* () {
-      yield* TestClock.setTime(start);
-      const network = yield* pretendNetwork;
-      const electorate = new Electorate();
-      electorate.agree({ validAfter: start, intervalMillis: hour, relays });
-      everywhere(network.directories, electorate.respond);
-      yield* network.listen();
-      const { view } = yield* network.start({ authorities: network.authorities(electorate.identities) });
+      const electorate = agreed();
+      const { network, view } = yield* startAmong(start, electorate.identities, electorate.respond);
       yield* TestClock.adjust("1 second");
       const [first, second] = electorate.keys;
       first?.rotate();
@@ -153,16 +138,11 @@ describe("the fetching reactor", () => {
 
   it.effect("gets certificates from another authority, if the first one does not have them", () =>
     Effect.gen(function* () {
-      yield* TestClock.setTime(start);
-      const network = yield* pretendNetwork;
-      const electorate = new Electorate();
-      electorate.agree({ validAfter: start, intervalMillis: hour, relays });
+      const electorate = agreed();
       let refusals = 0;
-      everywhere(network.directories, (request) =>
+      const { network, view } = yield* startAmong(start, electorate.identities, (request) =>
         request.target.startsWith("/tor/keys/") && refusals++ === 0 ? notFound : electorate.respond(request),
       );
-      yield* network.listen();
-      const { view } = yield* network.start({ authorities: network.authorities(electorate.identities) });
       yield* TestClock.adjust("1 second");
       assert.strictEqual(view.current().consensus?.routers.length, 3);
       const hosts = network.directories.filter((directory) => directory.targets("/tor/keys/").length === 1);
@@ -172,8 +152,7 @@ describe("the fetching reactor", () => {
 });
 
 describe("an authority that lies, or is broken", () => {
-  const good = new Electorate();
-  good.agree({ validAfter: start, intervalMillis: hour, relays });
+  const good = agreed();
   const text = good.consensus as Buffer;
   const isConsensus = ({ target }: SeenRequest): boolean => target.startsWith("/tor/status-vote/");
   const instead =
@@ -184,11 +163,7 @@ describe("an authority that lies, or is broken", () => {
   /** What a relay has, and what its operator reads, after ten minutes with authorities that behave so. */
   const suffer = (respond: (request: SeenRequest) => Behaviour, now = start) =>
     Effect.gen(function* () {
-      yield* TestClock.setTime(now);
-      const network = yield* pretendNetwork;
-      everywhere(network.directories, respond);
-      yield* network.listen();
-      const { view } = yield* network.start({ authorities: network.authorities(good.identities) });
+      const { network, view } = yield* startAmong(now, good.identities, respond);
       yield* TestClock.adjust("10 minutes");
       return { snapshot: view.current(), logs: network.logs, requests: network.requests("/tor/status-vote").length };
     });
@@ -256,12 +231,8 @@ describe("an authority that lies, or is broken", () => {
 
   it.effect("sends what unpacks to far too much: nothing is taken, it is told, and nobody is held up", () =>
     Effect.gen(function* () {
-      yield* TestClock.setTime(start);
-      const network = yield* pretendNetwork;
-      const bomb = deflateSync(Buffer.alloc(17_000_000));
-      everywhere(network.directories, () => answer(bomb, { headers: "Content-Encoding: deflate\r\n" }));
-      yield* network.listen();
-      const { view } = yield* network.start({ authorities: network.authorities(good.identities) });
+      const bomb = answer(deflateSync(Buffer.alloc(17_000_000)), { headers: "Content-Encoding: deflate\r\n" });
+      const { network, view } = yield* startAmong(start, good.identities, () => bomb);
       const told = "unpacks to more than 16777216 bytes (too-large)";
       yield* eventually(() => network.logs.find("Warn", told).length > 1);
       assert.strictEqual(view.current().consensus, undefined);
@@ -277,7 +248,7 @@ describe("an authority that lies, or is broken", () => {
         PretendedDirectory,
         PretendedDirectory,
       ];
-      everywhere(network.directories, instead({ bytes: Buffer.alloc(0), after: "stall" }));
+      network.everywhere(instead({ bytes: Buffer.alloc(0), after: "stall" }));
       third.respond = instead({ ...answer(text), pieces: true, after: "stall" });
       yield* network.listen();
       // A byte in 50 seconds never stands still for a minute, and would take days.
@@ -292,7 +263,7 @@ describe("an authority that lies, or is broken", () => {
       assert.isAbove(network.logs.find("Info", "reset (ECONNRESET) at 192.0.2.1:80 (transport)").length, 0);
       assert.isAbove(network.logs.find("Warn", "no connection in time (timeout)").length, 0);
       assert.isAbove(network.logs.find("Warn", "no whole answer in time (timeout)").length, 0);
-      everywhere(network.directories, good.respond);
+      network.everywhere(good.respond);
       yield* TestClock.adjust("1 hour");
       assert.strictEqual(view.current().consensus?.routers.length, 3);
       // Nothing is left open.
@@ -304,11 +275,7 @@ describe("an authority that lies, or is broken", () => {
     Effect.gen(function* () {
       const few = new Electorate();
       few.agree({ validAfter: start, intervalMillis: hour, relays, signers: few.keys.slice(0, 1) });
-      yield* TestClock.setTime(start);
-      const network = yield* pretendNetwork;
-      everywhere(network.directories, few.respond);
-      yield* network.listen();
-      const { view } = yield* network.start({ authorities: network.authorities(few.identities) });
+      const { network, view } = yield* startAmong(start, few.identities, few.respond);
       yield* TestClock.adjust("1 minute");
       assert.strictEqual(view.current().consensus, undefined);
       assert.isAbove(network.logs.find("Warn", "signed by 1 of 3 trusted authorities").length, 1);
@@ -317,8 +284,7 @@ describe("an authority that lies, or is broken", () => {
 
   it.effect("certificates of strangers and microdescriptors that nobody asked for are not taken", () =>
     Effect.gen(function* () {
-      const strangers = new Electorate();
-      strangers.agree({ validAfter: start, intervalMillis: hour, relays: [pretendRelay("mallory")] });
+      const strangers = agreed({ relays: [pretendRelay("mallory")] });
       const { snapshot } = yield* suffer((request) => {
         if (request.target.startsWith("/tor/keys/")) return answer(strangers.certificates + good.certificates);
         if (request.target.startsWith("/tor/micro/"))
@@ -344,15 +310,10 @@ describe("an authority that lies, or is broken", () => {
 
   it.effect("an old consensus does not take the place of a newer one, and a bad one of none", () =>
     Effect.gen(function* () {
-      const electorate = new Electorate();
-      electorate.agree({ validAfter: start - hour, intervalMillis: 4 * hour, relays });
+      const electorate = agreed({ validAfter: start - hour, intervalMillis: 4 * hour });
       const old = electorate.consensus;
       electorate.agree({ validAfter: start, intervalMillis: hour, relays });
-      yield* TestClock.setTime(start);
-      const network = yield* pretendNetwork;
-      everywhere(network.directories, electorate.respond);
-      yield* network.listen();
-      const { view } = yield* network.start({ authorities: network.authorities(electorate.identities) });
+      const { network, view } = yield* startAmong(start, electorate.identities, electorate.respond);
       yield* TestClock.adjust("1 minute");
       const before = view.current();
       electorate.consensus = old;
@@ -368,7 +329,7 @@ describe("an authority that lies, or is broken", () => {
     Effect.gen(function* () {
       yield* TestClock.setTime(start);
       const network = yield* pretendNetwork;
-      everywhere(network.directories, good.respond);
+      network.everywhere(good.respond);
       yield* network.listen(network.directories.slice(2));
       const { view } = yield* network.start({ authorities: network.authorities(good.identities) });
       yield* TestClock.adjust("2 minutes");

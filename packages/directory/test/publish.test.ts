@@ -24,7 +24,7 @@ const setup = Effect.fnUntraced(function* (
   const electorate = new Electorate();
   const self = pretendRelay("self", 0, options.flags);
   electorate.agree({ validAfter: start, intervalMillis: 24 * hour, relays: [...relays, self] });
-  for (const directory of network.directories) directory.respond = electorate.respond;
+  network.everywhere(electorate.respond);
   const source = new PretendedSource(self.identity.toString("hex").toUpperCase());
   const { reactor, view } = yield* network.start(
     { authorities: network.authorities(electorate.identities), testNetwork: options.testNetwork ?? false },

@@ -2,6 +2,7 @@ import { deflateSync } from "node:zlib";
 import { layerEntropySeeded, MemoryNetwork } from "@allium/channel";
 import { Supervisor, TaskPolicy } from "@allium/kernel";
 import { Context, Effect, Layer, type Scope } from "effect";
+import { TestClock } from "effect/testing";
 import {
   type Authority,
   DescriptorNotReady,
@@ -33,6 +34,11 @@ export class PretendedNetwork {
 
   constructor(memory: MemoryNetwork.MemoryNetwork) {
     this.memory = memory;
+  }
+
+  /** What all directories answer from now on. */
+  everywhere(respond: PretendedDirectory["respond"]): void {
+    for (const directory of this.directories) directory.respond = respond;
   }
 
   /** All requests that arrived, in their order. */
@@ -105,6 +111,17 @@ export const pretendNetwork: Effect.Effect<PretendedNetwork, never, Scope.Scope>
   MemoryNetwork.make({ latency: "1 millis" }),
   (memory) => new PretendedNetwork(memory),
 );
+
+/** A network whose directories listen from this time on and all answer so, and a reactor to which these are the authorities. */
+export const startAmong = (now: number, identities: ReadonlyArray<string>, respond: PretendedDirectory["respond"]) =>
+  Effect.gen(function* () {
+    yield* TestClock.setTime(now);
+    const network = yield* pretendNetwork;
+    network.everywhere(respond);
+    yield* network.listen();
+    const { view } = yield* network.start({ authorities: network.authorities(identities) });
+    return { network, view };
+  });
 
 /** Answers with the documents that a real network of `tor` daemons had, as its authorities pack them. */
 export const torAuthority = ({ target }: SeenRequest): Behaviour => {
