@@ -1,4 +1,4 @@
-import { type Connection, MemoryNetwork, Transport } from "@allium/channel";
+import { type Connection, MemoryNetwork } from "@allium/channel";
 import {
   certificatePem,
   generateLinkKey,
@@ -7,9 +7,10 @@ import {
   tlsCertificateRandomBytes,
 } from "@allium/crypto";
 import { assert, describe, it } from "@effect/vitest";
-import { Context, Effect, Layer } from "effect";
+import { Effect } from "effect";
 import { TestClock } from "effect/testing";
 import { type BandwidthLimits, makeBandwidthLimiter } from "../../src/index.ts";
+import { transportOf } from "../support/hosts.ts";
 
 const RELAY = "198.51.100.1";
 const PEER = "198.51.100.2";
@@ -27,9 +28,6 @@ const tls = {
   keyPem: keys.link.privateKey.export({ format: "pem", type: "pkcs8" }).toString(),
   certificatePem: certificatePem(made.link),
 };
-
-const transportOf = (network: MemoryNetwork.MemoryNetwork, host: string) =>
-  Effect.map(Layer.build(network.host(host)), (context) => Context.get(context, Transport));
 
 const KB = 1_000;
 

@@ -1,7 +1,7 @@
 import { type Connection, type Endpoint, MemoryNetwork, Transport } from "@allium/channel";
 import { Metrics } from "@allium/kernel";
 import { assert, describe, it } from "@effect/vitest";
-import { Context, Duration, Effect, Layer } from "effect";
+import { Duration, Effect } from "effect";
 import { TestClock } from "effect/testing";
 import {
   MAX_METRICS_CONNECTIONS,
@@ -10,15 +10,13 @@ import {
   type MetricsConfig,
   makeMetricsServer,
 } from "../../src/index.ts";
+import { transportOf } from "../support/hosts.ts";
 
 const RELAY = "198.51.100.1";
 const SCRAPER = "198.51.100.9";
 const STRANGER = "198.51.100.66";
 const LISTEN: Endpoint = { host: RELAY, port: 9035 };
 const OPEN: MetricsConfig = { listen: LISTEN, policy: [`accept ${SCRAPER}`] };
-
-const transportOf = (network: MemoryNetwork.MemoryNetwork, host: string) =>
-  Effect.map(Layer.build(network.host(host)), (context) => Context.get(context, Transport));
 
 const readAll = (connection: Connection): string => {
   let text = "";

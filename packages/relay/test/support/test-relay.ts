@@ -1,8 +1,8 @@
-import { type Connection, layerEntropySeeded, MemoryNetwork, Transport } from "@allium/channel";
+import { type Connection, layerEntropySeeded, MemoryNetwork } from "@allium/channel";
 import { parseAuthorities } from "@allium/directory";
 import { Metrics, Topology } from "@allium/kernel";
 import { NodeServices } from "@effect/platform-node";
-import { Context, Effect, FileSystem, Layer } from "effect";
+import { Effect, FileSystem, Layer } from "effect";
 import { TestClock } from "effect/testing";
 import {
   defaultBandwidth,
@@ -13,6 +13,7 @@ import {
   type RelayConfig,
   startRelay,
 } from "../../src/index.ts";
+import { transportOf } from "./hosts.ts";
 
 /** Where the relay of these tests is, and the only authority of its network. */
 export const RELAY = "198.51.100.1";
@@ -40,7 +41,7 @@ const startAuthority = (network: MemoryNetwork.MemoryNetwork) =>
         connection.end();
       });
     };
-    const transport = Context.get(yield* Layer.build(network.host(AUTHORITY.host)), Transport);
+    const transport = yield* transportOf(network, AUTHORITY.host);
     yield* transport.listen(AUTHORITY, { onConnection: serve });
     return descriptors;
   });
