@@ -56,7 +56,7 @@ for (const member of members) {
   cpSync(join("dist/.build/out", member, "src"), join(target, "dist"), { recursive: true });
   const beside = (manifest.files ?? []).filter((name) => name !== "src");
   for (const name of beside) {
-    if (existsSync(join(member, name))) cpSync(join(member, name), join(target, name));
+    if (existsSync(join(member, name))) cpSync(join(member, name), join(target, name), { recursive: true });
     else complain(`${manifest.name}: ${name} is named in files and is not there`);
   }
   cpSync("LICENSE", join(target, "LICENSE"));
