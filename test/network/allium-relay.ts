@@ -1,10 +1,10 @@
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { pause, WaitTimeoutError } from "./errors.ts";
 import { type LogFinding, scanLog } from "./log-scan.ts";
 import { ManagedProcess, type ProcessExit } from "./managed-process.ts";
 import type { TorNetwork } from "./tor-network.ts";
+import { eventually } from "./wait.ts";
 
 /** A value of Allium's configuration file. */
 export type TomlValue = string | number | boolean | ReadonlyArray<string>;
@@ -135,14 +135,8 @@ export class AlliumRelay implements AsyncDisposable {
 
   /** Waits until the consensus that it has itself lists so many relays. @throws WaitTimeoutError */
   async knowsRelays(count: number, timeoutMs = 60_000): Promise<void> {
-    const deadline = performance.now() + timeoutMs;
-    for (;;) {
-      const known = [...this.log().matchAll(/new consensus from \w+: (\d+) relays/g)].at(-1)?.[1];
-      if (Number(known ?? 0) >= count) return;
-      if (performance.now() > deadline)
-        throw new WaitTimeoutError(`${this.nickname} to know ${count} relays`, timeoutMs);
-      await pause(50);
-    }
+    const known = () => Number([...this.log().matchAll(/new consensus from \w+: (\d+) relays/g)].at(-1)?.[1] ?? 0);
+    await eventually(`${this.nickname} to know ${count} relays`, () => known() >= count, { timeoutMs, everyMs: 50 });
   }
 
   /** Everything it has written so far. */

@@ -1,8 +1,8 @@
 import { readFileSync } from "node:fs";
 import { connect, type Socket } from "node:net";
 import { type ControlEvent, type ControlMessage, ControlParser, parseEvent } from "./control-protocol.ts";
-import { withTimeout } from "./errors.ts";
 import { EventStream } from "./event-stream.ts";
+import { withTimeout } from "./wait.ts";
 
 /** The daemon refused a command: its status code and text. */
 export class ControlError extends Error {

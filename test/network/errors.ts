@@ -39,24 +39,3 @@ export class WaitTimeoutError extends Error {
 export class PortsExhaustedError extends Error {
   readonly _tag = "PortsExhaustedError";
 }
-
-/** Runs `promise` against a deadline; `what` and `detail` end up in the error. */
-export async function withTimeout<A>(
-  promise: Promise<A>,
-  timeoutMs: number,
-  what: string,
-  detail: () => string = () => "",
-): Promise<A> {
-  let timer: NodeJS.Timeout | undefined;
-  const deadline = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new WaitTimeoutError(what, timeoutMs, detail())), timeoutMs);
-  });
-  try {
-    return await Promise.race([promise, deadline]);
-  } finally {
-    clearTimeout(timer);
-  }
-}
-
-/** Resolves after `ms`; for backing off from something that has no event to wait for. */
-export const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));

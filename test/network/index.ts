@@ -24,3 +24,4 @@ export * from "./tor-network.ts";
 export * from "./tor-node.ts";
 export * from "./torrc.ts";
 export * from "./transfers.ts";
+export * from "./wait.ts";

@@ -1,7 +1,8 @@
 import { type ChildProcess, type Serializable, spawn } from "node:child_process";
 import { closeSync, openSync, readFileSync } from "node:fs";
-import { ProcessFailedError, withTimeout } from "./errors.ts";
+import { ProcessFailedError } from "./errors.ts";
 import { forgetProcess, reapProcess } from "./reaper.ts";
+import { withTimeout } from "./wait.ts";
 
 /** How a process ended: by itself with a code, or by a signal. */
 export interface ProcessExit {

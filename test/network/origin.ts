@@ -1,11 +1,11 @@
 import { createHash } from "node:crypto";
 import { createServer, type Server, type Socket } from "node:net";
 import { fileURLToPath } from "node:url";
-import { pause, WaitTimeoutError } from "./errors.ts";
 import { ManagedProcess } from "./managed-process.ts";
 import { type OriginConnection, type OriginMode, parseRequest } from "./origin-protocol.ts";
 import { CHUNK, transferData } from "./seeded-data.ts";
 import { SocketEndedError, SocketReader, writeAll } from "./socket-reader.ts";
+import { eventually, pause } from "./wait.ts";
 
 /** Where the transfers of a test end: the server of `origin-protocol.ts`, in this process or in a child. */
 export interface Origin extends AsyncDisposable {
@@ -143,15 +143,11 @@ export const waitForConnection = async (
   origin: Origin,
   wanted: (connection: OriginConnection) => boolean,
   timeoutMs = 10_000,
-): Promise<OriginConnection> => {
-  const deadline = performance.now() + timeoutMs;
-  for (;;) {
-    const found = (await origin.connections()).find(wanted);
-    if (found !== undefined) return found;
-    if (performance.now() > deadline) throw new WaitTimeoutError("a connection at the origin", timeoutMs);
-    await pause(20);
-  }
-};
+): Promise<OriginConnection> =>
+  await eventually("a connection at the origin", async () => (await origin.connections()).find(wanted), {
+    timeoutMs,
+    everyMs: 20,
+  });
 
 const listenOn = (port: number, host: string, accept: (socket: Socket) => void): Promise<Server> =>
   new Promise((resolve, reject) => {

@@ -1,6 +1,6 @@
 import { connect, isIP, type Socket } from "node:net";
-import { withTimeout } from "./errors.ts";
 import { SocketReader, writeAll } from "./socket-reader.ts";
+import { withTimeout } from "./wait.ts";
 
 /** The reply codes of RFC 1928 section 6, and those that `tor` uses with them. */
 export const SOCKS_REPLIES: Readonly<Record<number, string>> = {

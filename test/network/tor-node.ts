@@ -3,11 +3,12 @@ import { join } from "node:path";
 import { requireProgram } from "./availability.ts";
 import { parseRouterStatuses, type RouterStatus } from "./consensus.ts";
 import { ControlError, TorControl } from "./control.ts";
-import { pause, WaitTimeoutError } from "./errors.ts";
+import { WaitTimeoutError } from "./errors.ts";
 import { type LogFinding, scanLog } from "./log-scan.ts";
 import { ManagedProcess } from "./managed-process.ts";
 import type { SocksProxy } from "./socks.ts";
 import { renderTorrc, type TorRole, type TorrcInput } from "./torrc.ts";
+import { eventually, pause } from "./wait.ts";
 
 /** One `tor` daemon of a private network. */
 export class TorNode implements AsyncDisposable {
@@ -109,16 +110,11 @@ export class TorNode implements AsyncDisposable {
     );
   }
 
-  /** Waits until the daemon has the microdescriptors of all these relays, given by fingerprint. @throws WaitTimeoutError */
+  /** Waits until the daemon has the microdescriptors of all these relays, given by fingerprint: so long for each. @throws WaitTimeoutError */
   async hasDescriptors(fingerprints: ReadonlyArray<string>, timeoutMs = 60_000): Promise<void> {
-    const deadline = performance.now() + timeoutMs;
     for (const fingerprint of fingerprints) {
-      while (!(await this.hasDescriptor(fingerprint))) {
-        if (performance.now() > deadline) {
-          throw new WaitTimeoutError(`${this.nickname} to have the descriptor of ${fingerprint}`, timeoutMs);
-        }
-        await pause(50);
-      }
+      const what = `${this.nickname} to have the descriptor of ${fingerprint}`;
+      await eventually(what, () => this.hasDescriptor(fingerprint), { timeoutMs, everyMs: 50 });
     }
   }
 

@@ -1,11 +1,11 @@
 import { createHash } from "node:crypto";
 import type { Socket } from "node:net";
-import { withTimeout } from "./errors.ts";
 import type { Origin } from "./origin.ts";
 import { formatRequest, type OriginRequest } from "./origin-protocol.ts";
 import { CHUNK, transferData } from "./seeded-data.ts";
 import { SocketEndedError, SocketReader, writeAll } from "./socket-reader.ts";
 import { type SocksProxy, socksConnect } from "./socks.ts";
+import { withTimeout } from "./wait.ts";
 
 /** Which way the bytes of a transfer go; `both` moves the full size each way at once. */
 export type Direction = "down" | "up" | "both";
