@@ -4,8 +4,8 @@ import {
   AlliumRelay,
   describeFailures,
   dialOrigin,
+  eventually,
   type Origin,
-  pause,
   runTransfers,
   TorNetwork,
   type TorNode,
@@ -64,11 +64,7 @@ describeWithTor("Allium as a directory cache", () => {
 
   /** Waits until something is in a log, or in what was served. */
   const until = async (what: string, holds: () => boolean, timeoutMs = 90_000): Promise<void> => {
-    const deadline = performance.now() + timeoutMs;
-    while (!holds()) {
-      if (performance.now() > deadline) assert.fail(`${what}: not within ${timeoutMs} ms`);
-      await allium.whileRunning(pause(100));
-    }
+    await allium.whileRunning(eventually(what, holds, { timeoutMs, everyMs: 100 }));
   };
 
   beforeAll(async () => {

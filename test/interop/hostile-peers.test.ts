@@ -73,13 +73,14 @@ describeWithTor("hostile peers, at Allium's relay and at tor's", () => {
     const identity = await makeIdentity();
     const arenaOf = (target: Arena["target"]): Arena => ({
       target,
-      other: readTarget(authority.nickname, authority.orPort, authority.fingerprint, authority.dataDirectory),
+      other: readTarget(authority),
       identity,
       services: services.ports,
       freePort: () => network.ports.take(),
     });
-    allium = arenaOf(readTarget("allium", relay.orPort, status.fingerprint, relay.dataDirectory));
-    tor = arenaOf(readTarget(exit.nickname, exit.orPort, exit.fingerprint, exit.dataDirectory));
+    const { nickname, orPort, dataDirectory } = relay;
+    allium = arenaOf(readTarget({ nickname, orPort, dataDirectory, fingerprint: status.fingerprint }));
+    tor = arenaOf(readTarget(exit));
     bystanders = await Promise.all([openBystander(allium), openBystander(tor)]);
     await Promise.all(bystanders.map(({ circuit }) => waitUntilServing(circuit)));
     for (const patient of hostileTable.at(-1)?.cases ?? []) waiting.set(patient, play(patient));

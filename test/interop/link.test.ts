@@ -32,7 +32,7 @@ import {
 import { Signal } from "@allium/kernel";
 import { afterAll, assert, beforeAll, it } from "@effect/vitest";
 import { Context, Deferred, Effect, Layer, type Scope } from "effect";
-import { PortPool, pause, TorNode } from "../network/index.ts";
+import { eventually, PortPool, TorNode } from "../network/index.ts";
 import { describeWithTor } from "../network/vitest.ts";
 
 const DAY = 24 * 3_600_000;
@@ -153,11 +153,8 @@ describeWithTor("the link handshake with a tor relay", () => {
   });
 
   const logHas = async (text: string): Promise<void> => {
-    const deadline = performance.now() + 10_000;
-    while (!readFileSync(tor.logFile, "utf8").includes(text)) {
-      if (performance.now() > deadline) assert.fail(`tor's log does not say "${text}"`);
-      await pause(20);
-    }
+    const holds = () => readFileSync(tor.logFile, "utf8").includes(text);
+    await eventually(`"${text}" in tor's log`, holds, { timeoutMs: 10_000 });
   };
 
   it.live("connects as a client, and tor answers CREATE_FAST", () =>

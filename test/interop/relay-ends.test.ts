@@ -2,21 +2,21 @@ import type { Socket } from "node:net";
 import { afterAll, assert, beforeAll, it } from "@effect/vitest";
 import {
   type ControlEvent,
-  describeFailures,
   type EventStream,
+  eventually,
   formatRequest,
   type Origin,
+  type OriginConnection,
   type OriginRequest,
   PinnedDialer,
   pause,
-  runTransfers,
-  TorNetwork,
+  type TorNetwork,
   type TorNode,
   withTimeout,
 } from "../network/index.ts";
 import { describeWithTor } from "../network/vitest.ts";
-import { UNHURRIED, WITHOUT_CONFLUX, waitUntilKnown } from "./support/allium.ts";
-import { footprint, heapBytes, type InProcessRelay, returnsTo, startInProcess } from "./support/in-process.ts";
+import { footprint, heapBytes, type InProcessRelay, returnsTo, startWithInProcess } from "./support/in-process.ts";
+import { flood, transferOver } from "./support/transfers.ts";
 
 /** Within which the other side must have heard of an end. */
 const PROMPT_MILLIS = 1_000;
@@ -32,16 +32,10 @@ describeWithTor("the end of a peer in the middle of a transfer", () => {
   let doomedRelay: TorNode;
 
   beforeAll(async () => {
-    network = await TorNetwork.start({
+    ({ network, allium } = await startWithInProcess({
       relays: 3,
       clients: 0,
-      consensusParams: WITHOUT_CONFLUX,
-      voting: UNHURRIED,
-      beside: async (starting) => {
-        allium = await startInProcess(starting);
-      },
-    });
-    await waitUntilKnown(network, allium);
+    }));
     origin = await network.childOrigin();
     relays = network.relays.slice(0, 2).map((relay) => relay.fingerprint);
     doomedRelay = network.relays[2]!;
@@ -107,31 +101,32 @@ describeWithTor("the end of a peer in the middle of a transfer", () => {
         return stream;
       }),
     );
-    const deadline = performance.now() + 30_000;
     // A client of `tor` 0.4.9 whose circuit is full reads its applications in turns that may always end before some of them have theirs
     // (once in sixty times here, whatever the exit is): so all have begun before any sends much, and one upload that moves is enough.
-    for (;;) {
-      const begun = (await to.connections()).slice(before).filter(({ mode }) => mode !== undefined).length;
-      if (begun === requests.length) break;
-      assert.isBelow(performance.now(), deadline, `${begun} of ${requests.length} requests have arrived`);
-      await pause(10);
-    }
+    let begun = 0;
+    const haveBegun = async (): Promise<boolean> => {
+      begun = (await to.connections()).slice(before).filter(({ mode }) => mode !== undefined).length;
+      return begun === requests.length;
+    };
+    await eventually(`${requests.length} requests`, haveBegun, { timeoutMs: 30_000, detail: () => `${begun} arrived` });
     for (const [index, { up = 0 }] of requests.entries())
       if (up > 0) flood((streams[index] as { socket: Socket }).socket);
     // In the middle of it: bytes have arrived at both ends.
-    for (;;) {
-      const connections = (await to.connections()).slice(before);
-      const moves = requests.map(({ up = 0 }, index) =>
+    let connections: ReadonlyArray<OriginConnection> = [];
+    const allMove = async (): Promise<boolean> => {
+      connections = (await to.connections()).slice(before);
+      return requests.every(({ up = 0 }, index) =>
         up > 0 ? connections.some(({ bytesIn }) => bytesIn > 50_000) : (streams[index]?.received ?? 0) > 50_000,
       );
-      if (moves.every((yes) => yes)) break;
-      if (performance.now() > deadline) {
-        const moved = JSON.stringify({ connections, received: streams.map(({ received }) => received) });
-        assert.fail(`the transfers do not move: ${moved}; ${describeCircuits(allium)}`);
-      }
-      await pause(10);
-    }
-    const ids = (await to.connections()).slice(before).map(({ id }) => id);
+    };
+    await eventually("all transfers to move", allMove, {
+      timeoutMs: 30_000,
+      detail: () => {
+        const received = streams.map((stream) => stream.received);
+        return `${JSON.stringify({ connections, received })}; ${describeCircuits(allium)}`;
+      },
+    });
+    const ids = connections.map(({ id }) => id);
     return { client, dialer, events, circuitId, streams, ids };
   };
 
@@ -145,33 +140,28 @@ describeWithTor("the end of a peer in the middle of a transfer", () => {
       const open = new Set(allium.relay.circuits.circuits());
       return circuits.some((circuit) => !open.has(circuit) || circuit.near.inbox.ended() !== undefined);
     };
-    const deadline = performance.now() + 30_000;
     let heardAt: number | undefined;
-    for (;;) {
+    const haveEnded = async (): Promise<boolean> => {
       if (heardAt === undefined && hasHeard()) heardAt = performance.now();
-      const open = (await origin.connections()).filter((connection) => ids.includes(connection.id) && connection.open);
-      if (open.length === 0) return heardAt === undefined ? 0 : performance.now() - heardAt;
-      assert.isBelow(
-        performance.now(),
-        deadline,
-        `${open.length} connections are still open at the origin; ${describeCircuits(allium)}`,
-      );
-      await pause(10);
-    }
+      return !(await origin.connections()).some((connection) => ids.includes(connection.id) && connection.open);
+    };
+    await eventually("the ends at the origin", haveEnded, {
+      timeoutMs: 30_000,
+      detail: () => describeCircuits(allium),
+    });
+    return heardAt === undefined ? 0 : performance.now() - heardAt;
   };
 
   const stillWorks = async (path: ReadonlyArray<string>): Promise<void> => {
     const client = await addClient(path);
     const dialer = await PinnedDialer.open(client);
     const circuitId = await client.control.buildCircuit(path);
-    const report = await runTransfers({
-      dial: () => dialer.connect({ circuitId }, origin.host, origin.port),
+    await transferOver(dialer, circuitId, origin, {
       count: 6,
       concurrency: 3,
       sizes: [500_000],
       directions: ["down", "up", "both"],
     });
-    assert.strictEqual(describeFailures(report), "");
     await dialer[Symbol.asyncDispose]();
     await client.stop();
   };
@@ -235,13 +225,11 @@ describeWithTor("the end of a peer in the middle of a transfer", () => {
     for (const reason of reasons) assert.include(["DONE", "CONNRESET"], reason);
     // The circuit lives on, without what the streams had.
     await returnsTo({ ...before, sockets: before.sockets - 4 }, allium, SETTLED_MILLIS);
-    const report = await runTransfers({
-      dial: () => dialer.connect({ circuitId }, origin.host, origin.port),
+    await transferOver(dialer, circuitId, origin, {
       count: 3,
       sizes: [500_000],
       directions: ["down", "up", "both"],
     });
-    assert.strictEqual(describeFailures(report), "");
     await client.stop();
   });
 
@@ -283,13 +271,11 @@ describeWithTor("the end of a peer in the middle of a transfer", () => {
     // The relay goes on.
     await using dialer = await PinnedDialer.open(client);
     const circuitId = await client.control.buildCircuit([...relays, allium.fingerprint]);
-    const report = await runTransfers({
-      dial: () => dialer.connect({ circuitId }, origin.host, origin.port),
+    await transferOver(dialer, circuitId, origin, {
       count: 3,
       sizes: [500_000],
       directions: ["down", "up", "both"],
     });
-    assert.strictEqual(describeFailures(report), "");
   });
 
   it("has logged nothing at warn or above, and no tor has", () => {
@@ -297,16 +283,6 @@ describeWithTor("the end of a peer in the middle of a transfer", () => {
     assert.deepStrictEqual(network.warnings(), []);
   });
 });
-
-/** Sends until nobody takes it any more. */
-const flood = (socket: Socket): void => {
-  const piece = Buffer.alloc(65_536);
-  const more = (): void => {
-    while (!socket.destroyed && socket.write(piece));
-  };
-  socket.on("drain", more);
-  more();
-};
 
 const closed = async (socket: Socket): Promise<void> => {
   if (socket.closed) return;

@@ -7,18 +7,11 @@ import { makeIdentity, randomBytes } from "../hostile/identity.ts";
 import type { LinkPeer } from "../hostile/link-peer.ts";
 import { isServed } from "../hostile/stage.ts";
 import { readTarget, type Target } from "../hostile/target.ts";
-import {
-  describeFailures,
-  type Origin,
-  PinnedDialer,
-  runTransfers,
-  TorNetwork,
-  type TorNode,
-} from "../network/index.ts";
+import { eventually, type Origin, PinnedDialer, type TorNetwork, type TorNode } from "../network/index.ts";
 import { describeWithTor } from "../network/vitest.ts";
-import { UNHURRIED, WITHOUT_CONFLUX, waitUntilKnown } from "./support/allium.ts";
-import { askOrigin, clientFrom, connectFrom, eventually, extendTo } from "./support/floods.ts";
-import { type InProcessRelay, startInProcess } from "./support/in-process.ts";
+import { askOrigin, clientFrom, connectFrom, extendTo } from "./support/floods.ts";
+import { type InProcessRelay, startWithInProcess } from "./support/in-process.ts";
+import { transferOver } from "./support/transfers.ts";
 
 /** What the consensus of this network says about floods. */
 const DOS = {
@@ -52,19 +45,13 @@ describeWithTor("a flood", () => {
   const sockets = new Set<Socket>();
 
   beforeAll(async () => {
-    network = await TorNetwork.start({
+    ({ network, allium } = await startWithInProcess({
       relays: 2,
-      clients: 0,
-      consensusParams: { ...WITHOUT_CONFLUX, ...DOS },
-      voting: UNHURRIED,
-      beside: async (starting) => {
-        allium = await startInProcess(starting);
-      },
-    });
-    await waitUntilKnown(network, allium);
-    target = readTarget("allium", allium.relay.endpoint.port, allium.fingerprint, `${network.directory}/allium`);
+      consensusParams: DOS,
+    }));
+    target = readTarget(allium);
     origin = await network.childOrigin();
-    client = await network.addClient();
+    client = network.clients[0]!;
     const hops = [allium, network.relays[0]!, network.exits[0]!].map(({ fingerprint }) => fingerprint);
     await client.hasDescriptors(hops);
     dialer = await PinnedDialer.open(client);
@@ -83,9 +70,7 @@ describeWithTor("a flood", () => {
   /** A circuit through the relay that is attacked, out of an exit of `tor`. */
   const longCircuit = async (peer: LinkPeer): Promise<HostileCircuit> => {
     const circuit = await create(peer, target);
-    for (const { nickname, orPort, fingerprint, dataDirectory } of [network.relays[0]!, network.exits[0]!]) {
-      await extendTo(circuit, readTarget(nickname, orPort, fingerprint, dataDirectory));
-    }
+    for (const relay of [network.relays[0]!, network.exits[0]!]) await extendTo(circuit, readTarget(relay));
     return circuit;
   };
 
@@ -112,14 +97,12 @@ describeWithTor("a flood", () => {
   /** What those carry who do nothing wrong, through the relay that is attacked. */
   const carries = async (): Promise<void> => {
     await echoes(honest);
-    const report = await runTransfers({
-      dial: () => dialer.connect({ circuitId }, origin.host, origin.port),
+    await transferOver(dialer, circuitId, origin, {
       count: 4,
       concurrency: 2,
       sizes: [500_000],
       directions: ["down", "up"],
     });
-    assert.strictEqual(describeFailures(report), "");
   };
 
   /** Their next circuits. */
@@ -241,7 +224,7 @@ describeWithTor("a flood", () => {
       flood.filter(({ created, destroyed }) => created === undefined && destroyed === undefined).length;
     await buildsCircuits();
     const left = waiting();
-    await eventually("each is answered", () => waiting() === 0, 60_000);
+    await eventually("each is answered", () => waiting() === 0, { timeoutMs: 60_000 });
     const refused = flood.filter(({ destroyed }) => destroyed !== undefined);
     console.log(`${left} of ${flood.length} CREATEs waited when others had theirs; ${refused.length} were refused`);
     assert.isAbove(left, flood.length / 2);
@@ -304,8 +287,12 @@ describeWithTor("a flood", () => {
     // All places are taken, and whoever does not dawdle needs none for long.
     disconnect([await clientFrom("127.0.0.7", target.port)]);
     await Promise.all([carries(), buildsCircuits()]);
-    await eventually("half-open connections are given up", () => halfOpen.every(({ closed }) => closed), 25_000);
-    await eventually("link handshakes are given up", () => stalled.every(({ closed }) => closed), 35_000);
+    await eventually("half-open connections are given up", () => halfOpen.every(({ closed }) => closed), {
+      timeoutMs: 25_000,
+    });
+    await eventually("link handshakes are given up", () => stalled.every(({ closed }) => closed), {
+      timeoutMs: 35_000,
+    });
     assert.isAtMost(allium.relay.channels.channels().length, base + 1);
     await Promise.all([carries(), buildsCircuits()]);
   });

@@ -6,18 +6,11 @@ import { authenticate } from "../hostile/handshake.ts";
 import { makeIdentity } from "../hostile/identity.ts";
 import type { LinkPeer } from "../hostile/link-peer.ts";
 import { readTarget, type Target } from "../hostile/target.ts";
-import {
-  describeFailures,
-  type Origin,
-  PinnedDialer,
-  runTransfers,
-  TorNetwork,
-  type TorNode,
-} from "../network/index.ts";
+import { eventually, type Origin, PinnedDialer, type TorNetwork, type TorNode } from "../network/index.ts";
 import { describeWithTor } from "../network/vitest.ts";
-import { UNHURRIED, WITHOUT_CONFLUX, waitUntilKnown } from "./support/allium.ts";
-import { askOrigin, circuitOf, clientFrom, connectFrom, eventually, extendTo } from "./support/floods.ts";
-import { type InProcessRelay, startInProcess } from "./support/in-process.ts";
+import { askOrigin, circuitOf, clientFrom, connectFrom, extendTo } from "./support/floods.ts";
+import { type InProcessRelay, startWithInProcess } from "./support/in-process.ts";
+import { transferOver } from "./support/transfers.ts";
 
 const MEBIBYTE = 1_048_576;
 const LIMIT = 24 * MEBIBYTE;
@@ -41,20 +34,15 @@ describeWithTor("clients that never read", () => {
   const peers: Array<LinkPeer> = [];
 
   beforeAll(async () => {
-    network = await TorNetwork.start({
+    ({ network, allium } = await startWithInProcess({
       relays: 2,
-      clients: 0,
       // Attackers are relays that nobody knows: an exit answers those who come straight from a client with no stream at all.
-      consensusParams: { ...WITHOUT_CONFLUX, refuseunknownexits: 0 },
-      voting: UNHURRIED,
-      beside: async (starting) => {
-        allium = await startInProcess(starting, { maxMemoryBytes: LIMIT });
-      },
-    });
-    await waitUntilKnown(network, allium);
-    target = readTarget("allium", allium.relay.endpoint.port, allium.fingerprint, `${network.directory}/allium`);
+      consensusParams: { refuseunknownexits: 0 },
+      limits: { maxMemoryBytes: LIMIT },
+    }));
+    target = readTarget(allium);
     origin = await network.childOrigin();
-    client = await network.addClient();
+    client = network.clients[0]!;
     const hops = [...network.relays, ...network.exits].map(({ fingerprint }) => fingerprint);
     await client.hasDescriptors([...hops, allium.fingerprint]);
     dialer = await PinnedDialer.open(client);
@@ -71,14 +59,12 @@ describeWithTor("clients that never read", () => {
     let bytes = 0;
     const until = performance.now() + 1_500;
     while (performance.now() < until) {
-      const report = await runTransfers({
-        dial: () => dialer.connect({ circuitId }, origin.host, origin.port),
+      const report = await transferOver(dialer, circuitId, origin, {
         count: 2,
         concurrency: 2,
         sizes: [1_000_000],
         directions: ["down", "up"],
       });
-      assert.strictEqual(describeFailures(report), "");
       bytes += report.bytes;
     }
     return bytes;
@@ -171,7 +157,7 @@ describeWithTor("clients that never read", () => {
   it("at a guard: a client that does not read its connection has its circuits ended, and the next relay is told", async () => {
     const { quota, counts } = allium.relay.defences;
     const exit = network.exits[0]!;
-    const next = readTarget("exit", exit.orPort, exit.fingerprint, exit.dataDirectory);
+    const next = readTarget(exit);
     const circuitId = await client.control.buildCircuit([
       allium.fingerprint,
       network.relays[0]!.fingerprint,

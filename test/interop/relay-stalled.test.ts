@@ -1,4 +1,3 @@
-import type { Socket } from "node:net";
 import { CELL_BODY_LEN } from "@allium/cell";
 import { defaultLimits } from "@allium/relay";
 import { afterAll, assert, beforeAll, it } from "@effect/vitest";
@@ -9,13 +8,13 @@ import {
   PinnedDialer,
   pause,
   runTransfers,
-  TorNetwork,
+  type TorNetwork,
   type TorNode,
   waitForConnection,
 } from "../network/index.ts";
 import { describeWithTor } from "../network/vitest.ts";
-import { UNHURRIED, WITHOUT_CONFLUX, waitUntilKnown } from "./support/allium.ts";
-import { type InProcessRelay, startInProcess } from "./support/in-process.ts";
+import { type InProcessRelay, startWithInProcess } from "./support/in-process.ts";
+import { flood, transferOver } from "./support/transfers.ts";
 
 /** What docs/buffers.md says of a circuit: 128 cells and the train that passes them in an outbox. */
 const OUTBOX_BYTES = (128 + 31) * CELL_BODY_LEN;
@@ -35,18 +34,11 @@ describeWithTor("a reader that stops reading", () => {
   let asExit: ReadonlyArray<string>;
 
   beforeAll(async () => {
-    network = await TorNetwork.start({
+    ({ network, allium } = await startWithInProcess({
       relays: 3,
-      clients: 0,
-      consensusParams: WITHOUT_CONFLUX,
-      voting: UNHURRIED,
-      beside: async (starting) => {
-        allium = await startInProcess(starting);
-      },
-    });
-    await waitUntilKnown(network, allium);
+    }));
     origin = await network.childOrigin();
-    client = await network.addClient();
+    client = network.clients[0]!;
     asExit = [...network.relays.slice(0, 2).map((relay) => relay.fingerprint), allium.fingerprint];
     await client.hasDescriptors([...asExit, network.relays[2]!.fingerprint, network.exits[0]!.fingerprint]);
     dialer = await PinnedDialer.open(client);
@@ -88,13 +80,11 @@ describeWithTor("a reader that stops reading", () => {
   const speed = async (circuitId: string): Promise<number> => {
     let best = 0;
     for (let run = 0; run < 2; run++) {
-      const report = await runTransfers({
-        dial: () => dialer.connect({ circuitId }, origin.host, origin.port),
+      const report = await transferOver(dialer, circuitId, origin, {
         count: 2,
         sizes: [4_000_000],
         directions: ["down", "up"],
       });
-      assert.strictEqual(describeFailures(report), "");
       best = Math.max(best, report.bytesPerSecond);
     }
     return best;
@@ -173,14 +163,3 @@ describeWithTor("a reader that stops reading", () => {
     assert.deepStrictEqual(network.warnings(), []);
   });
 });
-
-/** Sends as much as is taken, and more whenever more is. */
-const flood = (socket: Socket): void => {
-  const piece = Buffer.alloc(65_536);
-  const more = (): void => {
-    while (!socket.destroyed && socket.write(piece));
-  };
-  socket.on("drain", more);
-  socket.on("error", () => {});
-  more();
-};

@@ -9,18 +9,11 @@ import { makeIdentity } from "../hostile/identity.ts";
 import type { LinkPeer } from "../hostile/link-peer.ts";
 import { isServed } from "../hostile/stage.ts";
 import { readTarget, type Target } from "../hostile/target.ts";
-import {
-  describeFailures,
-  type Origin,
-  PinnedDialer,
-  runTransfers,
-  TorNetwork,
-  type TorNode,
-} from "../network/index.ts";
+import { eventually, type Origin, PinnedDialer, type TorNetwork, type TorNode } from "../network/index.ts";
 import { describeWithTor } from "../network/vitest.ts";
-import { UNHURRIED, WITHOUT_CONFLUX, waitUntilKnown } from "./support/allium.ts";
-import { askOrigin, connectFrom, eventually } from "./support/floods.ts";
-import { type InProcessRelay, startInProcess } from "./support/in-process.ts";
+import { askOrigin, connectFrom } from "./support/floods.ts";
+import { type InProcessRelay, startWithInProcess } from "./support/in-process.ts";
+import { transferOver } from "./support/transfers.ts";
 
 const BURST = 50;
 
@@ -42,20 +35,14 @@ describeWithTor("a flood of streams", () => {
   let peer: LinkPeer;
 
   beforeAll(async () => {
-    network = await TorNetwork.start({
+    ({ network, allium } = await startWithInProcess({
       relays: 2,
-      clients: 0,
       // The attacker is a relay that nobody knows.
-      consensusParams: { ...WITHOUT_CONFLUX, ...DOS, refuseunknownexits: 0 },
-      voting: UNHURRIED,
-      beside: async (starting) => {
-        allium = await startInProcess(starting);
-      },
-    });
-    await waitUntilKnown(network, allium);
-    target = readTarget("allium", allium.relay.endpoint.port, allium.fingerprint, `${network.directory}/allium`);
+      consensusParams: { ...DOS, refuseunknownexits: 0 },
+    }));
+    target = readTarget(allium);
     origin = await network.childOrigin();
-    client = await network.addClient();
+    client = network.clients[0]!;
     const hops = [...network.relays.map(({ fingerprint }) => fingerprint), allium.fingerprint];
     await client.hasDescriptors(hops);
     dialer = await PinnedDialer.open(client);
@@ -71,14 +58,12 @@ describeWithTor("a flood of streams", () => {
   });
 
   const carries = async (): Promise<void> => {
-    const report = await runTransfers({
-      dial: () => dialer.connect({ circuitId }, origin.host, origin.port),
+    await transferOver(dialer, circuitId, origin, {
       count: 4,
       concurrency: 2,
       sizes: [500_000],
       directions: ["down", "up"],
     });
-    assert.strictEqual(describeFailures(report), "");
   };
 
   /** What the operator decides in place of the consensus, from now on. */
@@ -168,7 +153,7 @@ describeWithTor("a flood of streams", () => {
     await neighbour.connect(3, `${origin.host}:${origin.port}`);
     await carries();
     const answers = () => flooders.flatMap((circuit) => eventsOn(circuit, RelayCommand.RESOLVED));
-    await eventually("each is answered", () => answers().length === 2 * each, 40_000);
+    await eventually("each is answered", () => answers().length === 2 * each, { timeoutMs: 40_000 });
     for (const { body } of answers()) assert.strictEqual(body[0], 0xf0, "an error that will pass");
     console.log(`of ${2 * each} questions ${await refused()} were not asked`);
     assert.isAtLeast(await refused(), 2 * each - MAX_NAMES);

@@ -43,31 +43,43 @@ export const waitUntilKnown = async (network: TorNetwork, allium: Pick<AlliumRel
   ]);
 };
 
-/** A network whose first consensus has Allium's relay in it, as an exit. */
-export const startWithAllium = async (
-  options: TorNetworkOptions & { readonly policy?: ReadonlyArray<string> } = {},
-): Promise<{ readonly network: TorNetwork; readonly allium: AlliumRelay }> => {
-  let allium: AlliumRelay | undefined;
-  const clients = options.clients ?? 1;
+/** A network whose first consensus has what `start` starts in it, as an exit; once that is known to all, its clients come. */
+export const startBeside = async <A>(
+  options: TorNetworkOptions,
+  start: (network: TorNetwork) => Promise<A>,
+  known: (network: TorNetwork, allium: A) => Promise<void>,
+): Promise<{ readonly network: TorNetwork; readonly allium: A }> => {
+  let allium: A | undefined;
+  const { clients = 1 } = options;
   const network = await Network.start({
     ...options,
     clients: 0,
     consensusParams: { ...WITHOUT_CONFLUX, ...options.consensusParams },
     voting: { ...UNHURRIED, ...options.voting },
     beside: async (starting) => {
-      allium = await AlliumRelay.start(starting, { extra: { exit: openExit(starting, options.policy) } });
+      allium = await start(starting);
     },
   });
   try {
-    const relay = allium!;
-    await relay.whileRunning(waitUntilKnown(network, relay));
+    await known(network, allium!);
     await Promise.all(Array.from({ length: clients }, () => network.addClient()));
-    return { network, allium: relay };
+    return { network, allium: allium! };
   } catch (error) {
     await network[Symbol.asyncDispose]();
     throw error;
   }
 };
+
+/** A network with Allium's relay in a process of its own, an exit. */
+export const startWithAllium = ({
+  policy,
+  ...options
+}: TorNetworkOptions & { readonly policy?: ReadonlyArray<string> } = {}) =>
+  startBeside(
+    options,
+    (network) => AlliumRelay.start(network, { extra: { exit: openExit(network, policy) } }),
+    (network, allium) => allium.whileRunning(waitUntilKnown(network, allium)),
+  );
 
 /** Sends a request to the origin on a connected socket. */
 export const ask = (socket: Socket, request: OriginRequest): SocketReader => {

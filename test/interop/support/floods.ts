@@ -2,12 +2,11 @@ import type { TcpNetConnectOpts } from "node:net";
 import * as tls from "node:tls";
 import { RelayCommand } from "@allium/cell";
 import type { RelayCircuit } from "@allium/circuit";
-import { assert } from "@effect/vitest";
 import type { HostileCircuit } from "../../hostile/circuit.ts";
 import { hello, netinfoCell } from "../../hostile/handshake.ts";
 import { LinkPeer } from "../../hostile/link-peer.ts";
 import type { Target } from "../../hostile/target.ts";
-import { formatRequest, type OriginRequest, pause } from "../../network/index.ts";
+import { formatRequest, type OriginRequest } from "../../network/index.ts";
 import type { InProcessRelay } from "./in-process.ts";
 
 /** Connects from an address of this machine, any of 127/8, and finishes TLS. Rejects if the relay closes before that. */
@@ -51,16 +50,3 @@ export const circuitOf = ({ relay }: InProcessRelay, { circId, peer }: HostileCi
   relay.circuits
     .circuits()
     .find(({ near }) => near.circId === circId && near.channel.remote.port === peer.socket.localPort);
-
-/** Waits until something holds, and fails with what was waited for if it does not. */
-export const eventually = async (
-  what: string,
-  holds: () => boolean | Promise<boolean>,
-  timeoutMs = 20_000,
-): Promise<void> => {
-  const deadline = performance.now() + timeoutMs;
-  while (!(await holds())) {
-    if (performance.now() > deadline) assert.fail(`in vain: ${what}`);
-    await pause(5);
-  }
-};

@@ -18,12 +18,16 @@ import {
 import { NodeServices } from "@effect/platform-node";
 import { assert } from "@effect/vitest";
 import { Effect, Exit, Layer, Logger, Scope } from "effect";
-import { OPEN_EXIT_POLICY, pause, type TorNetwork, WaitTimeoutError } from "../../network/index.ts";
+import { eventually, OPEN_EXIT_POLICY, pause, type TorNetwork, type TorNetworkOptions } from "../../network/index.ts";
+import { startBeside, waitUntilKnown } from "./allium.ts";
 
 /** A relay in the test's own process, so that a test sees its circuits, its channels and its topology. */
 export interface InProcessRelay extends AsyncDisposable {
   readonly relay: RunningRelay;
   readonly topology: TopologyRegistry;
+  readonly nickname: string;
+  readonly orPort: number;
+  readonly dataDirectory: string;
   /** The RSA identity in upper-case hex. */
   readonly fingerprint: string;
   /** What it has logged at `warn` and above. */
@@ -34,13 +38,18 @@ export interface InProcessRelay extends AsyncDisposable {
 
 const SEVERE: ReadonlySet<string> = new Set(["Warn", "Error", "Fatal"]);
 
-/** Starts an exit relay named `allium` that ends with the network. */
-export const startInProcess = async (
-  network: TorNetwork,
-  limits: Partial<LimitsConfig> = {},
-): Promise<InProcessRelay> => {
-  const dataDir = join(network.directory, "allium");
-  mkdirSync(dataDir, { mode: 0o700 });
+/** A network with Allium's relay in this process, an exit. */
+export const startWithInProcess = ({
+  limits = {},
+  ...options
+}: TorNetworkOptions & { readonly limits?: Partial<LimitsConfig> } = {}) =>
+  startBeside(options, (network) => startInProcess(network, limits), waitUntilKnown);
+
+/** Starts an exit relay that ends with the network. */
+const startInProcess = async (network: TorNetwork, limits: Partial<LimitsConfig>): Promise<InProcessRelay> => {
+  const nickname = "allium";
+  const dataDirectory = join(network.directory, nickname);
+  mkdirSync(dataDirectory, { mode: 0o700 });
   const endpoint = { host: "127.0.0.1", port: await network.ports.take() };
   const warnings: Array<string> = [];
   const topology = Topology.makeUnsafe();
@@ -49,9 +58,9 @@ export const startInProcess = async (
   });
   const scope = Scope.makeUnsafe();
   const relay = await startRelay({
-    nickname: "allium",
+    nickname,
     contact: undefined,
-    dataDir,
+    dataDir: dataDirectory,
     orPort: endpoint,
     advertised: endpoint,
     testNetwork: true,
@@ -78,14 +87,14 @@ export const startInProcess = async (
   return network.use({
     relay,
     topology,
+    nickname,
+    orPort: endpoint.port,
+    dataDirectory,
     fingerprint: relay.fingerprint.split(" ").at(-1)!,
     warnings,
     knowsRelays: async (count, timeoutMs = 60_000) => {
-      const deadline = performance.now() + timeoutMs;
-      while ((relay.directory.current().consensus?.routers.length ?? 0) < count) {
-        if (performance.now() > deadline) throw new WaitTimeoutError(`allium to know ${count} relays`, timeoutMs);
-        await pause(50);
-      }
+      const known = () => relay.directory.current().consensus?.routers.length ?? 0;
+      await eventually(`allium to know ${count} relays`, () => known() >= count, { timeoutMs, everyMs: 50 });
     },
     [Symbol.asyncDispose]: () => Effect.runPromise(Scope.close(scope, Exit.void)),
   });
