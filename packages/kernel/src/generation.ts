@@ -18,10 +18,12 @@ export interface Generational<out V> {
 export class GenerationMap<in out K, in out V> {
   readonly #entries = new Map<K, Generational<V>>();
 
+  /** How many entries there are. */
   get size(): number {
     return this.#entries.size;
   }
 
+  /** The entry of a key, with its generation. */
   get(key: K): Generational<V> | undefined {
     return this.#entries.get(key);
   }
@@ -40,6 +42,7 @@ export class GenerationMap<in out K, in out V> {
     return this.#entries.delete(key);
   }
 
+  /** All entries, in the order in which their keys came. */
   entries(): IterableIterator<[K, Generational<V>]> {
     return this.#entries.entries();
   }

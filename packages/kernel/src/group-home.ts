@@ -32,11 +32,13 @@ export class GroupHome {
     this.#onEmpty = onEmpty;
   }
 
+  /** A group begins. */
   enter(group: Inhabitant): void {
     this.#groups.add(group);
     this.#registry.add(group);
   }
 
+  /** A group has ended. */
   leave(group: Inhabitant): void {
     this.#groups.delete(group);
     this.#registry.remove(group);

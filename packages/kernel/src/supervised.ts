@@ -83,6 +83,7 @@ export class Supervised implements TaskHandle {
     since: this.#since,
   });
 
+  /** Whether it neither runs nor will again. */
   get isOver(): boolean {
     return this.#status !== "running" && this.#status !== "waiting";
   }

@@ -38,6 +38,7 @@ export class Holdings {
     this.#authorities = authorities;
   }
 
+  /** What is known now; another object after each change. */
   get snapshot(): DirectorySnapshot {
     return this.#snapshot;
   }

@@ -75,14 +75,17 @@ export class MirrorFiles {
     });
   }
 
+  /** Stores the `ns` consensus. */
   saveConsensus(text: Buffer): Effect.Effect<void, never, FileSystem.FileSystem> {
     return Effect.asVoid(this.#consensus.save([text]));
   }
 
+  /** Stores router descriptors. */
   saveRouters(store: DescriptorStore): Effect.Effect<void, never, FileSystem.FileSystem> {
     return Effect.asVoid(this.#routers.save(formatStored(store.storedRouters())));
   }
 
+  /** Stores extra-info documents. */
   saveExtraInfos(store: DescriptorStore): Effect.Effect<void, never, FileSystem.FileSystem> {
     return Effect.asVoid(this.#extraInfos.save(store.extraInfos().map(({ bytes }) => bytes)));
   }

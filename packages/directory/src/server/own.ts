@@ -15,6 +15,7 @@ export class OwnReader {
   #documents: OwnDocuments | undefined;
   #entries: OwnEntries | undefined;
 
+  /** The documents as entries; undefined if nothing was published. */
   read(documents: OwnDocuments | undefined): OwnEntries | undefined {
     if (documents === this.#documents) return this.#entries;
     this.#documents = documents;

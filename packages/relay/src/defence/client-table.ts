@@ -70,6 +70,7 @@ export class ClientTable {
     return this.clients.size;
   }
 
+  /** What is known of an address; `undefined` if nothing is. */
   get(address: string): Client | undefined {
     return this.clients.get(address);
   }

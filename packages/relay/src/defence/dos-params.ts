@@ -68,8 +68,11 @@ export interface DosParams {
   readonly streams: TokenRate & { readonly enabled: boolean; readonly defense: StreamDefense };
 }
 
+/** What becomes of the circuits of an address that floods. */
 export type CircuitDefense = "none" | "refuse";
+/** What becomes of its connections. */
 export type ConnectionDefense = "none" | "close";
+/** What becomes of the streams of a circuit that asks for too many. */
 export type StreamDefense = "none" | "refuse" | "closeCircuit";
 
 const circuitDefenses: ReadonlyArray<CircuitDefense> = ["none", "refuse"];

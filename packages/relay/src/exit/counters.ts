@@ -53,10 +53,12 @@ export class OpenerCounters {
   connecting = 0;
   private readonly refused = new Map<number, number>();
 
+  /** A stream was refused, with this END reason. */
   refuse(reason: number): void {
     this.refused.set(reason, (this.refused.get(reason) ?? 0) + 1);
   }
 
+  /** The figures of this moment. */
   counts(): OpenerCounts {
     const { opened, directoryOpened, resolved, unresolved, connecting, exhausted } = this;
     return {

@@ -16,6 +16,7 @@ export class CircuitCounts {
   /** The windows of the circuits in `closed`, added up. */
   private windows = 0;
 
+  /** A circuit has ended. */
   onEnd(circuit: RelayCircuit, { cause }: CircuitEnd): void {
     const { destroyReason, level } = meaningOf(cause);
     if (level === "error") this.bugs++;

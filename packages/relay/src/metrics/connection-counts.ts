@@ -29,10 +29,12 @@ export class ConnectionCounts {
   private readonly created = none();
   private readonly rejected = none();
 
+  /** A channel is open. */
   onOpen(channel: Channel): void {
     this.created[directionOf(channel)][familyOf(channel.remote)]++;
   }
 
+  /** A connection came to nothing. */
   onRefused(remote: Endpoint, error: ChannelError): void {
     // Of all the ways in which a connection can come to nothing, this alone is our decision.
     if (error._tag === "ChannelLimit") this.rejected.received[familyOf(remote)]++;
