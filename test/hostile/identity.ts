@@ -1,24 +1,8 @@
-import { LINK_IDENTITY_RANDOM_BYTES, type LinkIdentity, makeLinkIdentity } from "@allium/channel";
-import {
-  CertType,
-  Ed25519KeyPair,
-  generateLinkKey,
-  generateRsaIdentity,
-  type RsaKeyPair,
-  signEd25519Certificate,
-} from "@allium/crypto";
+import { generateLinkKey, generateRsaIdentity, type RsaKeyPair } from "@allium/crypto";
+import { type IdentityParts, makeIdentityParts } from "../support/link-identity.ts";
 
-const DAY = 24 * 3_600_000;
-
-/** A relay that no consensus knows, with all of its secret keys: for certificates as they should be, and for others. */
-export interface HostileIdentity {
-  readonly link: LinkIdentity;
-  readonly rsa: RsaKeyPair;
-  readonly tlsKey: RsaKeyPair;
-  /** The Ed25519 identity. */
-  readonly master: Ed25519KeyPair;
-  readonly signing: Ed25519KeyPair;
-}
+/** A relay that no consensus knows, with all of its secret keys. */
+export type HostileIdentity = IdentityParts;
 
 /** Fresh random bytes. */
 export const randomBytes = (length: number): Buffer => crypto.getRandomValues(Buffer.alloc(length));
@@ -30,28 +14,5 @@ let tlsKeyOfAll: Promise<RsaKeyPair> | undefined;
 export const makeIdentity = async (): Promise<HostileIdentity> => {
   tlsKeyOfAll ??= generateLinkKey();
   const [rsa, tlsKey] = await Promise.all([generateRsaIdentity(), tlsKeyOfAll]);
-  const master = Ed25519KeyPair.fromSeed(randomBytes(32));
-  const signing = Ed25519KeyPair.fromSeed(randomBytes(32));
-  const now = Date.now();
-  const link = makeLinkIdentity(
-    {
-      rsaIdentity: rsa,
-      tlsKey,
-      ed25519Id: master.publicKey,
-      signingKey: signing,
-      signingKeyCert: signEd25519Certificate(
-        {
-          certType: CertType.IdentityVerifiesSigning,
-          certifiedKey: signing.publicKey,
-          expiresAt: now + 30 * DAY,
-          includeSigningKey: true,
-        },
-        master,
-      ),
-      signingKeyExpiresAt: now + 30 * DAY,
-    },
-    now,
-    randomBytes(LINK_IDENTITY_RANDOM_BYTES),
-  );
-  return { link, rsa, tlsKey, master, signing };
+  return makeIdentityParts({ rsa, tlsKey }, Date.now(), randomBytes);
 };

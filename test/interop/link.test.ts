@@ -9,63 +9,19 @@ import {
   type ChannelObserver,
   type CreateRequest,
   DEFAULT_PADDING_PARAMS,
-  LINK_IDENTITY_RANDOM_BYTES,
   type LinkIdentity,
   layerChannelManager,
   layerEntropy,
-  makeLinkIdentity,
   NodeTransport,
   slabBytes,
 } from "@allium/channel";
-import {
-  CertType,
-  ClientCrypto,
-  Ed25519KeyPair,
-  fastClientEnd,
-  generateLinkKey,
-  generateRsaIdentity,
-  keyMaterialLength,
-  signEd25519Certificate,
-  splitKeyMaterial,
-  tor1,
-} from "@allium/crypto";
+import { ClientCrypto, fastClientEnd, keyMaterialLength, splitKeyMaterial, tor1 } from "@allium/crypto";
 import { Signal } from "@allium/kernel";
 import { afterAll, assert, beforeAll, it } from "@effect/vitest";
 import { Context, Deferred, Effect, Layer, type Scope } from "effect";
+import { makeIdentity } from "../hostile/identity.ts";
 import { eventually, PortPool, TorNode } from "../network/index.ts";
 import { describeWithTor } from "../network/vitest.ts";
-
-const DAY = 24 * 3_600_000;
-
-/** A relay identity that no consensus knows. */
-const freshIdentity = async (): Promise<LinkIdentity> => {
-  const [rsaIdentity, tlsKey] = await Promise.all([generateRsaIdentity(), generateLinkKey()]);
-  const seed = (): Buffer => crypto.getRandomValues(Buffer.alloc(32));
-  const master = Ed25519KeyPair.fromSeed(seed());
-  const signingKey = Ed25519KeyPair.fromSeed(seed());
-  const now = Date.now();
-  const signingKeyExpiresAt = now + 30 * DAY;
-  return makeLinkIdentity(
-    {
-      rsaIdentity,
-      tlsKey,
-      ed25519Id: master.publicKey,
-      signingKey,
-      signingKeyCert: signEd25519Certificate(
-        {
-          certType: CertType.IdentityVerifiesSigning,
-          certifiedKey: signingKey.publicKey,
-          expiresAt: signingKeyExpiresAt,
-          includeSigningKey: true,
-        },
-        master,
-      ),
-      signingKeyExpiresAt,
-    },
-    now,
-    crypto.getRandomValues(Buffer.alloc(LINK_IDENTITY_RANDOM_BYTES)),
-  );
-};
 
 /** The channels of one side: a relay with an identity, or a client without. */
 const channelsOf = (
@@ -134,7 +90,7 @@ describeWithTor("the link handshake with a tor relay", () => {
       resolvConf: "/dev/null",
       extra: [],
     });
-    [relay] = await Promise.all([freshIdentity(), tor.start()]);
+    [{ link: relay }] = await Promise.all([makeIdentity(), tor.start()]);
   });
 
   afterAll(async () => {

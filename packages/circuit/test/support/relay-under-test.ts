@@ -3,27 +3,23 @@ import {
   type ChannelManager,
   DEFAULT_PADDING_PARAMS,
   Entropy,
-  LINK_IDENTITY_RANDOM_BYTES,
   type LinkIdentity,
   layerChannelManager,
   layerEntropySeeded,
   ChannelManager as Manager,
   type MemoryNetwork,
-  makeLinkIdentity,
 } from "@allium/channel";
 import {
-  CertType,
-  Ed25519KeyPair,
   generateLinkKey,
   generateRsaIdentity,
   type HandshakeServerKeys,
   type HandshakeTarget,
   rsaIdentityDigest,
-  signEd25519Certificate,
   X25519KeyPair,
 } from "@allium/crypto";
 import { Memory, MemoryQuota } from "@allium/kernel";
 import { Context, Effect, Layer } from "effect";
+import { makeIdentityParts } from "../../../../test/support/link-identity.ts";
 import {
   type CircuitLimits,
   congestionParams,
@@ -54,34 +50,15 @@ export interface TestIdentity {
 export const makeTestIdentity = (host: string, index: number, now: number) =>
   Effect.gen(function* () {
     const keys = yield* Effect.promise(() => rsaKeys);
-    const rsaIdentity = keys[index] ?? keys[0];
     const entropy = yield* Entropy;
-    const identity = Ed25519KeyPair.fromSeed(entropy.bytes(32));
-    const signingKey = Ed25519KeyPair.fromSeed(entropy.bytes(32));
-    const expiresAt = now + 30 * 24 * 3_600_000;
-    const link = makeLinkIdentity(
-      {
-        rsaIdentity,
-        tlsKey: keys[3],
-        ed25519Id: identity.publicKey,
-        signingKey,
-        signingKeyCert: signEd25519Certificate(
-          {
-            certType: CertType.IdentityVerifiesSigning,
-            certifiedKey: signingKey.publicKey,
-            expiresAt,
-            includeSigningKey: true,
-          },
-          identity,
-        ),
-        signingKeyExpiresAt: expiresAt,
-      },
+    const { rsa, master, link } = makeIdentityParts(
+      { rsa: keys[index] ?? keys[0], tlsKey: keys[3] },
       now,
-      entropy.bytes(LINK_IDENTITY_RANDOM_BYTES),
+      entropy.bytes,
     );
     const server: HandshakeServerKeys = {
-      rsaIdentity: rsaIdentityDigest(rsaIdentity.publicKey),
-      ed25519Identity: identity.publicKey,
+      rsaIdentity: rsaIdentityDigest(rsa.publicKey),
+      ed25519Identity: master.publicKey,
       onionKeys: [X25519KeyPair.fromSecret(entropy.bytes(32))],
     };
     return { host, link, server } satisfies TestIdentity;
