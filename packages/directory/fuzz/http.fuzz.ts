@@ -1,6 +1,5 @@
 import assert from "node:assert/strict";
 import { deflateSync, gzipSync, zstdCompressSync } from "node:zlib";
-import { NetParams } from "@allium/netdoc";
 import type { FuzzTarget, Random } from "../../../test/support/fuzz.ts";
 import { BodyError, decodeBody } from "../src/http/body.ts";
 import { HttpError } from "../src/http/head.ts";
@@ -8,6 +7,7 @@ import { RequestReader } from "../src/http/request.ts";
 import { ResponseReader } from "../src/http/response.ts";
 import { DescriptorStore } from "../src/mirror/descriptor-store.ts";
 import { answerTo } from "../src/server/answer.ts";
+import { emptySnapshot } from "../src/view.ts";
 
 /** What came of a run, comparable: a value, or one of the package's own errors. */
 const outcome = (run: () => unknown): unknown => {
@@ -95,16 +95,8 @@ export const targets: ReadonlyArray<FuzzTarget> = [
         "reads something else in pieces",
       );
       if (typeof whole !== "object" || whole === null) return;
-      const snapshot = {
-        consensus: undefined,
-        held: undefined,
-        params: NetParams.none,
-        microdescriptors: new Map(),
-        certificates: [],
-        missingMicrodescriptors: 0,
-      };
       const served = {
-        snapshot,
+        snapshot: emptySnapshot,
         consensus: () => undefined,
         descriptors: new DescriptorStore({ extraInfo: true }),
         own: undefined,
