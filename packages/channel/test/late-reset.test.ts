@@ -1,9 +1,10 @@
 import * as net from "node:net";
 import { assert, describe, it } from "@effect/vitest";
 import { Effect } from "effect";
+import { eventLoopTurn, until } from "../../../test/support/event-loop.ts";
 import type { Connection } from "../src/index.ts";
 import { readAll } from "./support/read-all.ts";
-import { eventLoopTurn, nodeTransport, until } from "./support/sockets.ts";
+import { nodeTransport } from "./support/sockets.ts";
 
 /** A connection, and the platform's socket at its other end, which reads nothing. */
 const toDeafServer = Effect.gen(function* () {

@@ -5,12 +5,13 @@ import { Signal } from "@allium/kernel";
 import { assert, describe, it } from "@effect/vitest";
 import { Effect } from "effect";
 import { TestClock } from "effect/testing";
+import { eventLoopTurn, until } from "../../../test/support/event-loop.ts";
 import { type ChannelError, ChannelLimit, type Endpoint, MemoryNetwork } from "../src/index.ts";
 import { acceptCircuit, makeSignals, openChannel, settle, settleUntil } from "./support/channel.ts";
 import { makeIdentity, NOW } from "./support/identities.ts";
 import { ALICE, BOB, makeManager, makeRelay, PORT, targetOf } from "./support/manager.ts";
 import { transportOf } from "./support/memory.ts";
-import { eventLoopTurn, nodeTransport, until } from "./support/sockets.ts";
+import { nodeTransport } from "./support/sockets.ts";
 
 const B = "10.0.0.2";
 const CLIENT = "10.1.0.1";

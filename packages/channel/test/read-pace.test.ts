@@ -1,9 +1,10 @@
 import { assert, describe, it } from "@effect/vitest";
 import { Effect, Exit, Scope } from "effect";
 import { TestClock } from "effect/testing";
+import { eventLoopTurn } from "../../../test/support/event-loop.ts";
 import { BULK_BYTES, FULL_BYTES, makeReadPace } from "../src/read-pace.ts";
 import { READ_PAUSE_MILLIS } from "../src/timeouts.ts";
-import { eventLoopTurn, openSockets } from "./support/sockets.ts";
+import { openSockets } from "./support/sockets.ts";
 
 /** Lets time pass, and what it has woken run. */
 const pass = (millis: number) => Effect.andThen(Effect.andThen(eventLoopTurn, TestClock.adjust(millis)), eventLoopTurn);

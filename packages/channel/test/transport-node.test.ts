@@ -1,11 +1,12 @@
 import * as net from "node:net";
 import { assert, describe, it } from "@effect/vitest";
 import { Effect, Exit, Fiber, Scope } from "effect";
+import { eventLoopTurn, until } from "../../../test/support/event-loop.ts";
 import { type Connection, type Endpoint, TransportError } from "../src/index.ts";
 import { toTransportError } from "../src/node-connection.ts";
 import { connectionCompliance, tlsBindingCompliance } from "./compliance/connection.ts";
 import { makeIdentity } from "./support/identities.ts";
-import { eventLoopTurn, nodeTransport, openSockets, until } from "./support/sockets.ts";
+import { nodeTransport, openSockets } from "./support/sockets.ts";
 
 /** What Linux buffers between two loopback sockets, at most (tcp_wmem and tcp_rmem). */
 const SOCKET_SLACK = 16 * 1024 * 1024;

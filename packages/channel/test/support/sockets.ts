@@ -1,16 +1,6 @@
 import { Context, Effect, Layer, Scope } from "effect";
+import { until } from "../../../../test/support/event-loop.ts";
 import { type Connection, NodeTransport, type TlsServerIdentity, Transport } from "../../src/index.ts";
-
-/** A turn of the event loop: what sockets need to go on. */
-export const eventLoopTurn: Effect.Effect<void> = Effect.callback((resume) => {
-  setImmediate(() => resume(Effect.void));
-});
-
-/** Lets turns of the event loop pass until something holds. */
-export const until = (holds: () => boolean): Effect.Effect<void> =>
-  Effect.gen(function* () {
-    while (!holds()) yield* eventLoopTurn;
-  });
 
 /** The live transport. */
 export const nodeTransport = Effect.map(Layer.build(NodeTransport.layer), (context) => Context.get(context, Transport));

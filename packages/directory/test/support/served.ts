@@ -11,6 +11,7 @@ import {
 import { assert } from "@effect/vitest";
 import { Context, Effect, Layer, Stream } from "effect";
 import { TestClock } from "effect/testing";
+import { eventLoopTurn } from "../../../../test/support/event-loop.ts";
 import { Holdings } from "../../src/download/holdings.ts";
 import {
   DirectoryMirror,
@@ -26,7 +27,6 @@ import {
 import { ConsensusArchive } from "../../src/mirror/archive.ts";
 import { DescriptorStore } from "../../src/mirror/descriptor-store.ts";
 import { torDocument, torValidAfter } from "./documents.ts";
-import { aTurn } from "./eventually.ts";
 import { MemoryFiles } from "./memory-files.ts";
 
 export const certificates = parseAuthorityCertificates(torDocument("certificates")).documents;
@@ -128,7 +128,7 @@ const readAll = Effect.fnUntraced(function* (connection: Connection) {
   const parts: Array<Buffer> = [];
   while (connection.status === "open" || connection.readable > 0) {
     for (let bytes = connection.read(); bytes !== undefined; bytes = connection.read()) parts.push(bytes);
-    yield* aTurn;
+    yield* eventLoopTurn;
   }
   return Buffer.concat(parts);
 });

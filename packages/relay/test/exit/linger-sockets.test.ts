@@ -4,6 +4,7 @@ import { type AddressInfo, createServer, type Server, type Socket } from "node:n
 import { NodeTransport, Transport } from "@allium/channel";
 import { assert, describe, it } from "@effect/vitest";
 import { Effect } from "effect";
+import { eventLoopTurn, until } from "../../../../test/support/event-loop.ts";
 import { makeLingerers } from "../../src/exit/linger.ts";
 
 /** A server on loopback; `serve` is given each socket. */
@@ -24,14 +25,6 @@ const connect = (port: number) =>
   }).pipe(Effect.provide(NodeTransport.layer));
 
 const sha256 = (bytes: Uint8Array): string => createHash("sha256").update(bytes).digest("hex");
-
-const turnOfEventLoop = Effect.promise(() => new Promise((next) => setImmediate(next)));
-
-/** Lets the platform's events happen until `done`. */
-const until = (done: () => boolean) =>
-  Effect.gen(function* () {
-    while (!done()) yield* turnOfEventLoop;
-  });
 
 describe("connections that linger, over sockets", () => {
   it.live("deliver megabytes to a server that reads them late, and are gone when it closes", () =>
@@ -54,7 +47,7 @@ describe("connections that linger, over sockets", () => {
       for (let at = 0; at < bytes.length; at += 65_536) connection.write(bytes.subarray(at, at + 65_536));
       lingerers.add(connection);
       // The kernel has taken what it takes: what leaves in one call is pending until all of it has left.
-      for (let turn = 0; turn < 20; turn++) yield* turnOfEventLoop;
+      for (let turn = 0; turn < 20; turn++) yield* eventLoopTurn;
       assert.isAbove(connection.pending, 0);
       assert.strictEqual(lingerers.size(), 1);
       resume();
