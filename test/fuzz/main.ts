@@ -74,7 +74,7 @@ const readOptions = (): Options => {
 };
 
 const findTargets = async (only: string): Promise<ReadonlyArray<FuzzTarget>> => {
-  const files = globSync("packages/*/fuzz/*.fuzz.ts", { cwd: ROOT }).sort();
+  const files = globSync("{packages,apps}/*/fuzz/*.fuzz.ts", { cwd: ROOT }).sort();
   const modules = await Promise.all(files.map((file) => import(pathToFileURL(resolve(ROOT, file)).href)));
   const targets = modules.flatMap((module: { targets: ReadonlyArray<FuzzTarget> }) => module.targets);
   const names = new Set<string>();

@@ -8,7 +8,7 @@ const ROOT = resolve(import.meta.dirname, "../..");
 
 describe("the page on fuzzing", () => {
   it("has a line of figures for each target, and for no other", async () => {
-    const files = globSync("packages/*/fuzz/*.fuzz.ts", { cwd: ROOT });
+    const files = globSync("{packages,apps}/*/fuzz/*.fuzz.ts", { cwd: ROOT });
     const modules = await Promise.all(
       files.map(
         async (file) =>
@@ -18,7 +18,7 @@ describe("the page on fuzzing", () => {
     const names = modules.flatMap(({ targets }) => targets.map(({ name }) => name)).sort();
     const page = readFileSync(resolve(ROOT, "docs/fuzzing.md"), "utf8");
     const [, figures = ""] = page.split("## Figures");
-    const listed = [...figures.matchAll(/^\| `\w+` \| (.+?) \|/gm)].map(([, name = ""]) => name).sort();
+    const listed = [...figures.matchAll(/^\| `[\w/]+` \| (.+?) \|/gm)].map(([, name = ""]) => name).sort();
     assert.deepStrictEqual(listed, names);
   });
 });
