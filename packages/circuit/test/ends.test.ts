@@ -51,7 +51,7 @@ describe("extending", () => {
       const circuit = yield* openRaw(lab);
       const [address] = specifiersOf(lab.relays[1]!.identity);
       const [, rsa, ed25519] = specifiersOf(lab.relays[2]!.identity);
-      circuit.extend(0, lab.relays[2]!.identity, { specifiers: [address!, rsa!, ed25519!] });
+      circuit.extend(0, lab.relays[2]!.identity, { specifiers: [address, rsa, ed25519] });
       yield* aSecond;
       assert.strictEqual(circuit.destroyed, DestroyReason.OR_IDENTITY);
       assert.deepInclude(errorOf(lab.ends[0]?.[0]), { _tag: "ExtendFailed", problem: "identity" });

@@ -1,10 +1,18 @@
-import { DestroyReason, EndReason, HandshakeType, parseIp, RelayCommand, relayCellV0 } from "@allium/cell";
+import {
+  DestroyReason,
+  EndReason,
+  HandshakeType,
+  type LinkSpecifier,
+  parseIp,
+  RelayCommand,
+  relayCellV0,
+} from "@allium/cell";
 import { layerEntropySeeded, slabBytes } from "@allium/channel";
 import { assert, describe, it } from "@effect/vitest";
-import { Effect, type Scope } from "effect";
-import { readBytes } from "./support/application.ts";
+import { Effect } from "effect";
 import {
   aSecond,
+  assertGoesOn,
   assertNothingLeft,
   errorOf,
   type Lab,
@@ -20,171 +28,118 @@ import { specifiersOf } from "./support/relay-under-test.ts";
 interface Violation {
   readonly what: string;
   readonly where: string;
-  readonly commit: (circuit: RawCircuit, lab: Lab) => Effect.Effect<void, never, Scope.Scope>;
+  /** Whether stream 1 is open before. */
+  readonly onStream?: boolean;
+  readonly commit: (circuit: RawCircuit, lab: Lab) => void | Effect.Effect<void>;
   readonly congestionControl?: boolean;
   readonly lab?: LabOptions;
   /** Connections that its application never reads to the end. */
   readonly lingering?: number;
 }
 
-const connected = (circuit: RawCircuit, streamId = 1) =>
-  Effect.suspend(() => {
-    circuit.begin(0, streamId);
-    return settled(circuit.wait("CONNECTED"));
-  });
+const PRIVATE = "192.168.0.1";
+
+/** An EXTEND2 that names the next relay by other specifiers than it should. */
+const naming = (
+  what: string,
+  specifiers: (
+    proper: readonly [LinkSpecifier, LinkSpecifier, LinkSpecifier],
+    lab: Lab,
+  ) => ReadonlyArray<LinkSpecifier>,
+): Violation => ({
+  what,
+  where: "EXTEND2",
+  commit: (circuit, lab) => {
+    const { identity } = lab.relays[1]!;
+    circuit.extend(0, identity, { specifiers: specifiers(specifiersOf(identity), lab) });
+  },
+});
+
+const at = (address: string): LinkSpecifier => ({ _tag: "TLS_TCP", address: parseIp(address)!, port: 9001 });
 
 const violations: ReadonlyArray<Violation> = [
   {
     what: "a cell that the last hop does not recognise",
     where: "RELAY",
-    commit: (circuit) => Effect.sync(() => circuit.sendNoise()),
+    commit: (circuit) => circuit.sendNoise(),
   },
   {
     what: "more than eight RELAY_EARLY cells",
     where: "RELAY_EARLY",
-    commit: (circuit) =>
-      Effect.sync(() => {
-        for (let count = 0; count < 9; count++) circuit.send(0, 0, { _tag: "DROP" }, true);
-      }),
+    commit: (circuit) => {
+      for (let count = 0; count < 9; count++) circuit.send(0, 0, { _tag: "DROP" }, true);
+    },
   },
   {
     what: "EXTEND2 while the circuit is being extended",
     where: "EXTEND2",
-    commit: (circuit, lab) =>
-      Effect.sync(() => {
-        circuit.extend(0, lab.relays[1]!.identity);
-        circuit.extend(0, lab.relays[1]!.identity);
-      }),
+    commit: (circuit, lab) => {
+      circuit.extend(0, lab.relays[1]!.identity);
+      circuit.extend(0, lab.relays[1]!.identity);
+    },
   },
   {
     what: "EXTEND2 to the relay itself",
     where: "EXTEND2",
-    commit: (circuit, lab) =>
-      Effect.sync(() => {
-        circuit.extend(0, lab.relays[0]!.identity);
-      }),
+    commit: (circuit, lab) => {
+      circuit.extend(0, lab.relays[0]!.identity);
+    },
   },
-  {
-    what: "EXTEND2 to the relay itself by its Ed25519 identity",
-    where: "EXTEND2",
-    commit: (circuit, lab) =>
-      Effect.sync(() => {
-        const [address, , ed25519] = specifiersOf(lab.relays[0]!.identity);
-        circuit.extend(0, lab.relays[1]!.identity, {
-          specifiers: [address!, { _tag: "RSA_ID", id: Buffer.alloc(20, 7) }, ed25519!],
-        });
-      }),
-  },
-  {
-    what: "EXTEND2 without an RSA identity",
-    where: "EXTEND2",
-    commit: (circuit, lab) =>
-      Effect.sync(() => {
-        const specifiers = specifiersOf(lab.relays[1]!.identity).filter(({ _tag }) => _tag !== "RSA_ID");
-        circuit.extend(0, lab.relays[1]!.identity, { specifiers });
-      }),
-  },
-  {
-    what: "EXTEND2 with an RSA identity of zeros",
-    where: "EXTEND2",
-    commit: (circuit, lab) =>
-      Effect.sync(() => {
-        const [address] = specifiersOf(lab.relays[1]!.identity);
-        circuit.extend(0, lab.relays[1]!.identity, {
-          specifiers: [address!, { _tag: "RSA_ID", id: Buffer.alloc(20) }],
-        });
-      }),
-  },
-  {
-    what: "EXTEND2 to no address at all, in four bytes",
-    where: "EXTEND2",
-    commit: (circuit, lab) =>
-      Effect.sync(() => {
-        const [, rsa] = specifiersOf(lab.relays[1]!.identity);
-        const address = parseIp("0.0.0.0")!;
-        circuit.extend(0, lab.relays[1]!.identity, { specifiers: [{ _tag: "TLS_TCP", address, port: 9001 }, rsa!] });
-      }),
-  },
-  {
-    what: "EXTEND2 without an address",
-    where: "EXTEND2",
-    commit: (circuit, lab) =>
-      Effect.sync(() => {
-        const specifiers = specifiersOf(lab.relays[1]!.identity).filter(({ _tag }) => _tag !== "TLS_TCP");
-        circuit.extend(0, lab.relays[1]!.identity, { specifiers });
-      }),
-  },
-  {
-    what: "EXTEND2 to port 0 only",
-    where: "EXTEND2",
-    commit: (circuit, lab) =>
-      Effect.sync(() => {
-        circuit.extend(0, lab.relays[1]!.identity, { specifiers: specifiersOf(lab.relays[1]!.identity, 0) });
-      }),
-  },
-  {
-    what: "EXTEND2 to a private address only",
-    where: "EXTEND2",
-    commit: (circuit, lab) =>
-      Effect.sync(() => {
-        const [, rsa] = specifiersOf(lab.relays[1]!.identity);
-        const address = parseIp(PRIVATE)!;
-        circuit.extend(0, lab.relays[1]!.identity, { specifiers: [{ _tag: "TLS_TCP", address, port: 9001 }, rsa!] });
-      }),
-  },
+  naming("EXTEND2 to the relay itself by its Ed25519 identity", (_, lab) => {
+    const [address, , ed25519] = specifiersOf(lab.relays[0]!.identity);
+    return [address, { _tag: "RSA_ID", id: Buffer.alloc(20, 7) }, ed25519];
+  }),
+  naming("EXTEND2 without an RSA identity", ([address, , ed25519]) => [address, ed25519]),
+  naming("EXTEND2 with an RSA identity of zeros", ([address]) => [address, { _tag: "RSA_ID", id: Buffer.alloc(20) }]),
+  naming("EXTEND2 to no address at all, in four bytes", ([, rsa]) => [at("0.0.0.0"), rsa]),
+  naming("EXTEND2 without an address", ([, rsa, ed25519]) => [rsa, ed25519]),
+  naming("EXTEND2 to port 0 only", (_, lab) => specifiersOf(lab.relays[1]!.identity, 0)),
+  naming("EXTEND2 to a private address only", ([, rsa]) => [at(PRIVATE), rsa]),
   {
     what: "a truncated EXTEND2",
     where: "EXTEND2",
-    commit: (circuit) =>
-      Effect.sync(() => circuit.sendBody(0, 0, RelayCommand.EXTEND2, Buffer.from([3, 0, 6, 1]), true)),
+    commit: (circuit) => circuit.sendBody(0, 0, RelayCommand.EXTEND2, Buffer.from([3, 0, 6, 1]), true),
   },
   {
     what: "a CONNECTED from the client",
     where: "CONNECTED",
-    commit: (circuit) =>
-      Effect.andThen(
-        connected(circuit),
-        Effect.sync(() => circuit.send(0, 1, { _tag: "CONNECTED", resolved: undefined })),
-      ),
+    onStream: true,
+    commit: (circuit) => circuit.send(0, 1, { _tag: "CONNECTED", resolved: undefined }),
   },
   {
     what: "a CONFLUX_LINK where conflux is not offered",
     where: "CONFLUX_LINK",
     commit: (circuit) =>
-      Effect.sync(() =>
-        circuit.send(0, 0, {
-          _tag: "CONFLUX_LINK",
-          nonce: Buffer.alloc(32, 1),
-          lastSeqnoSent: 0n,
-          lastSeqnoReceived: 0n,
-          desiredUx: 0,
-        }),
-      ),
+      circuit.send(0, 0, {
+        _tag: "CONFLUX_LINK",
+        nonce: Buffer.alloc(32, 1),
+        lastSeqnoSent: 0n,
+        lastSeqnoReceived: 0n,
+        desiredUx: 0,
+      }),
   },
   {
     what: "a relay cell longer than itself",
     where: "RELAY cell",
-    commit: (circuit) =>
-      Effect.sync(() => {
-        const slab = Buffer.alloc(slabBytes(1));
-        slab[0] = RelayCommand.DROP;
-        slab.writeUInt16BE(relayCellV0.maxDataLength + 1, 9);
-        circuit.sendPlain(0, slab);
-      }),
+    commit: (circuit) => {
+      const slab = Buffer.alloc(slabBytes(1));
+      slab[0] = RelayCommand.DROP;
+      slab.writeUInt16BE(relayCellV0.maxDataLength + 1, 9);
+      circuit.sendPlain(0, slab);
+    },
   },
   {
     what: "a SENDME before anything was sent",
     where: "SENDME",
-    commit: (circuit) => Effect.sync(() => circuit.send(0, 0, { _tag: "SENDME", version: 1, tag: Buffer.alloc(20) })),
+    commit: (circuit) => circuit.send(0, 0, { _tag: "SENDME", version: 1, tag: Buffer.alloc(20) }),
   },
   {
     what: "a SENDME with a tag longer than itself",
     where: "SENDME",
+    onStream: true,
     commit: (circuit) =>
       Effect.gen(function* () {
         circuit.acknowledges = false;
-        circuit.begin(0, 1);
-        yield* settled(circuit.wait("CONNECTED"));
         circuit.sendData(0, 1, 120);
         const { sendmeTag } = yield* settled(circuit.wait("DATA", 99));
         circuit.sendBody(0, 0, RelayCommand.SENDME, Buffer.concat([Buffer.of(1, 0, 200), sendmeTag]));
@@ -193,12 +148,14 @@ const violations: ReadonlyArray<Violation> = [
   {
     what: "a SENDME with the tag of another cell",
     where: "SENDME",
+    onStream: true,
     commit: (circuit) => sendmeAfterData(circuit, { _tag: "SENDME", version: 1, tag: Buffer.alloc(20, 1) }),
   },
   {
     what: "a SENDME of version 0 where the network no longer takes it",
     where: "SENDME",
     lab: { param: (name) => (name === "sendme_accept_min_version" ? 1 : undefined) },
+    onStream: true,
     commit: (circuit) => sendmeAfterData(circuit, { _tag: "SENDME", version: 0 }),
   },
   {
@@ -206,51 +163,35 @@ const violations: ReadonlyArray<Violation> = [
     where: "flow control",
     lab: { serve: () => {} },
     lingering: 1,
-    commit: (circuit) =>
-      Effect.andThen(
-        connected(circuit, 1),
-        Effect.sync(() => circuit.sendData(0, 1, 501)),
-      ),
+    onStream: true,
+    commit: (circuit) => circuit.sendData(0, 1, 501),
   },
   {
     what: "a stream SENDME that widens a full window",
     where: "flow control",
-    commit: (circuit) =>
-      Effect.andThen(
-        connected(circuit),
-        Effect.sync(() => circuit.send(0, 1, { _tag: "SENDME", version: 0 })),
-      ),
+    onStream: true,
+    commit: (circuit) => circuit.send(0, 1, { _tag: "SENDME", version: 0 }),
   },
   {
     what: "a stream SENDME where XON and XOFF are spoken",
     where: "flow control",
     congestionControl: true,
-    commit: (circuit) =>
-      Effect.andThen(
-        connected(circuit),
-        Effect.sync(() => circuit.send(0, 1, { _tag: "SENDME", version: 0 })),
-      ),
+    onStream: true,
+    commit: (circuit) => circuit.send(0, 1, { _tag: "SENDME", version: 0 }),
   },
   {
     what: "an XON of an unknown version",
     where: "XON",
     congestionControl: true,
-    commit: (circuit) =>
-      Effect.andThen(
-        connected(circuit),
-        Effect.sync(() => circuit.sendBody(0, 1, RelayCommand.XON, Buffer.from([9, 0, 0, 0, 0]))),
-      ),
+    onStream: true,
+    commit: (circuit) => circuit.sendBody(0, 1, RelayCommand.XON, Buffer.from([9, 0, 0, 0, 0])),
   },
 ];
-
-const PRIVATE = "192.168.0.1";
 
 /** Lets the relay send enough for a SENDME, and answers with this one. */
 const sendmeAfterData = (circuit: RawCircuit, sendme: Parameters<RawCircuit["send"]>[2]) =>
   Effect.gen(function* () {
     circuit.acknowledges = false;
-    circuit.begin(0, 1);
-    yield* settled(circuit.wait("CONNECTED"));
     circuit.sendData(0, 1, 120);
     yield* settled(circuit.wait("DATA", 100));
     circuit.send(0, 0, sendme);
@@ -268,7 +209,12 @@ describe("a violation ends the circuit with DESTROY (PROTOCOL), and that circuit
         const neighbour = yield* openCircuit(lab, 2);
         const { connection } = yield* settled(neighbour.openDirectory(1));
         const circuit = yield* openRaw(lab, { congestionControl: violation.congestionControl === true });
-        yield* violation.commit(circuit, lab);
+        if (violation.onStream === true) {
+          circuit.begin(0, 1);
+          yield* settled(circuit.wait("CONNECTED"));
+        }
+        const committing = violation.commit(circuit, lab);
+        if (committing !== undefined) yield* committing;
         yield* aSecond;
         assert.strictEqual(circuit.destroyed, DestroyReason.PROTOCOL);
         const error = errorOf(lab.ends[0]?.[0]);
@@ -276,8 +222,7 @@ describe("a violation ends the circuit with DESTROY (PROTOCOL), and that circuit
         assert.strictEqual(error?._tag === "CircuitProtocolError" && error.where, violation.where);
         assert.strictEqual(lab.ends[0]?.length, 1);
         // The neighbour on the same channel goes on.
-        connection.write(Buffer.from("still here"));
-        assert.strictEqual((yield* settled(readBytes(connection, 10))).toString(), "still here");
+        yield* assertGoesOn(connection);
         yield* neighbour.group.stop("finished");
         yield* aSecond;
         assertNothingLeft(lab, violation.lingering);
@@ -307,7 +252,7 @@ describe("what is no violation", () => {
       const circuit = yield* openRaw(lab);
       const [address, rsa] = specifiersOf(lab.relays[1]!.identity);
       circuit.extend(0, lab.relays[1]!.identity, {
-        specifiers: [address!, rsa!, { _tag: "ED25519_ID", id: Buffer.alloc(32) }],
+        specifiers: [address, rsa, { _tag: "ED25519_ID", id: Buffer.alloc(32) }],
       });
       yield* settled(circuit.wait("EXTENDED2"));
     }).pipe(Effect.scoped, Effect.provide(layerEntropySeeded("zeros"))),

@@ -101,8 +101,11 @@ export const targetOf = ({ server }: TestIdentity): HandshakeTarget => ({
   onionKey: server.onionKeys[0]?.publicKey ?? Buffer.alloc(0),
 });
 
-/** How an EXTEND2 names it. */
-export const specifiersOf = ({ host, server }: TestIdentity, port = PORT): ReadonlyArray<LinkSpecifier> => [
+/** How an EXTEND2 names it: by address, RSA and Ed25519 identity. */
+export const specifiersOf = (
+  { host, server }: TestIdentity,
+  port = PORT,
+): readonly [LinkSpecifier, LinkSpecifier, LinkSpecifier] => [
   { _tag: "TLS_TCP", address: parseIp(host) ?? { family: 4, address: host }, port },
   { _tag: "RSA_ID", id: server.rsaIdentity as Buffer },
   { _tag: "ED25519_ID", id: server.ed25519Identity as Buffer },
