@@ -28,12 +28,19 @@ const CLIENT = "10.1.0.1";
 const makeNetwork = (line: Partial<MemoryNetwork.Line> = {}) =>
   Effect.andThen(TestClock.setTime(NOW), MemoryNetwork.make(line));
 
+/** Two relays, listening, that do not know each other yet. */
+const aliceAndBob = (line: Partial<MemoryNetwork.Line> = {}) =>
+  Effect.gen(function* () {
+    const network = yield* makeNetwork(line);
+    const alice = yield* makeRelay(network, A, ALICE);
+    const bob = yield* makeRelay(network, B, BOB);
+    return { network, alice, bob };
+  });
+
 describe("channels of a process", () => {
   it.effect("are shared by all who want the same relay", () =>
     Effect.gen(function* () {
-      const network = yield* makeNetwork();
-      const alice = yield* makeRelay(network, A, ALICE);
-      yield* makeRelay(network, B, BOB);
+      const { network, alice } = yield* aliceAndBob();
       const first = yield* alice.manager.get(targetOf(BOB, B));
       assert.strictEqual(yield* alice.manager.get(targetOf(BOB, B)), first);
       // By one identity, or at an address that nobody has.
@@ -49,9 +56,7 @@ describe("channels of a process", () => {
 
   it.effect("are opened once for many who ask at the same time", () =>
     Effect.gen(function* () {
-      const network = yield* makeNetwork({ latency: "20 millis" });
-      const alice = yield* makeRelay(network, A, ALICE);
-      yield* makeRelay(network, B, BOB);
+      const { network, alice } = yield* aliceAndBob({ latency: "20 millis" });
       const asking = yield* Effect.forkChild(
         Effect.all(
           Array.from({ length: 10 }, () => alice.manager.get(targetOf(BOB, B))),
@@ -66,9 +71,7 @@ describe("channels of a process", () => {
 
   it.effect("are not given up when one of those who wait goes away", () =>
     Effect.gen(function* () {
-      const network = yield* makeNetwork({ latency: "20 millis" });
-      const alice = yield* makeRelay(network, A, ALICE);
-      yield* makeRelay(network, B, BOB);
+      const { network, alice } = yield* aliceAndBob({ latency: "20 millis" });
       const first = yield* Effect.forkChild(alice.manager.get(targetOf(BOB, B)));
       yield* TestClock.adjust("50 millis");
       const second = yield* Effect.forkChild(alice.manager.get(targetOf(BOB, B)));
@@ -81,9 +84,7 @@ describe("channels of a process", () => {
 
   it.effect("serve both ways: who was connected to uses the same channel", () =>
     Effect.gen(function* () {
-      const network = yield* makeNetwork();
-      const alice = yield* makeRelay(network, A, ALICE);
-      const bob = yield* makeRelay(network, B, BOB);
+      const { network, alice, bob } = yield* aliceAndBob();
       yield* alice.manager.get(targetOf(BOB, B));
       yield* TestClock.adjust("1 second");
       const back = yield* bob.manager.get(targetOf(ALICE, A));
@@ -94,9 +95,7 @@ describe("channels of a process", () => {
 
   it.effect("are not shared with who wants another RSA identity", () =>
     Effect.gen(function* () {
-      const network = yield* makeNetwork();
-      const alice = yield* makeRelay(network, A, ALICE);
-      yield* makeRelay(network, B, BOB);
+      const { alice } = yield* aliceAndBob();
       yield* alice.manager.get(targetOf(BOB, B));
       const error = yield* Effect.flip(alice.manager.get({ ...targetOf(BOB, B), rsaId: CAROL.peer.rsaId }));
       assert.deepInclude(error, { problem: "wrongIdentity" });
@@ -105,9 +104,7 @@ describe("channels of a process", () => {
 
   it.effect("are never shared by those who name no identity", () =>
     Effect.gen(function* () {
-      const network = yield* makeNetwork();
-      const alice = yield* makeRelay(network, A, ALICE);
-      yield* makeRelay(network, B, BOB);
+      const { alice } = yield* aliceAndBob();
       const anybody = { endpoints: [{ host: B, port: PORT }] };
       const first = yield* alice.manager.get(anybody);
       assert.notStrictEqual(yield* alice.manager.get(anybody), first);
@@ -116,9 +113,7 @@ describe("channels of a process", () => {
 
   it.effect("are opened anew when the old one has ended", () =>
     Effect.gen(function* () {
-      const network = yield* makeNetwork();
-      const alice = yield* makeRelay(network, A, ALICE);
-      yield* makeRelay(network, B, BOB);
+      const { network, alice } = yield* aliceAndBob();
       const first = yield* alice.manager.get(targetOf(BOB, B));
       network.cut(A, B);
       const second = yield* alice.manager.get(targetOf(BOB, B));
@@ -183,9 +178,7 @@ describe("channels of a process", () => {
 
 describe("two relays that connect to each other at once", () => {
   const crossed = Effect.gen(function* () {
-    const network = yield* makeNetwork({ latency: "25 millis" });
-    const alice = yield* makeRelay(network, A, ALICE);
-    const bob = yield* makeRelay(network, B, BOB);
+    const { network, alice, bob } = yield* aliceAndBob({ latency: "25 millis" });
     const both = yield* Effect.forkChild(
       Effect.all([alice.manager.get(targetOf(BOB, B)), bob.manager.get(targetOf(ALICE, A))], { concurrency: 2 }),
     );
@@ -229,9 +222,7 @@ describe("two relays that connect to each other at once", () => {
 
   it.effect("stop waiting for their own attempt when the other's has succeeded", () =>
     Effect.gen(function* () {
-      const network = yield* makeNetwork();
-      const alice = yield* makeRelay(network, A, ALICE);
-      const bob = yield* makeRelay(network, B, BOB);
+      const { network, alice, bob } = yield* aliceAndBob();
       // Nothing gets to an old address of Bob's.
       network.stall(A, "10.9.9.9", true);
       const waiting = yield* Effect.forkChild(alice.manager.get(targetOf(BOB, "10.9.9.9")));
@@ -430,9 +421,7 @@ describe("a relay that reaches itself", () => {
 describe("the end of a manager", () => {
   it.effect("closes all channels, tells all circuits, and leaves nothing", () =>
     Effect.gen(function* () {
-      const network = yield* makeNetwork();
-      const alice = yield* makeRelay(network, A, ALICE);
-      const bob = yield* makeRelay(network, B, BOB);
+      const { network, alice, bob } = yield* aliceAndBob();
       const channel = yield* alice.manager.get(targetOf(BOB, B));
       const signals = makeSignals();
       const circuit = yield* channel.openCircuit(signals);
