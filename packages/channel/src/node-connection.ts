@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import type { Socket } from "node:net";
 import { TLSSocket } from "node:tls";
-import { BULK_BYTES, FULL_BYTES, type ReadPace, type Resting } from "./read-pace.ts";
+import { BULK_BYTES, FULL_BYTES, type ReadPace, TURN_BYTES } from "./read-pace.ts";
 import {
   type Connection,
   type Endpoint,
@@ -65,7 +65,7 @@ const tlsBinding = (socket: TLSSocket, remote: Endpoint): TlsBinding => {
 const noListener = () => {};
 
 /** One socket, plain or TLS, behind the polled contract. */
-export class NodeConnection implements Connection, Resting {
+export class NodeConnection implements Connection {
   readonly remote: Endpoint;
   readonly local: Endpoint;
   readonly tls: TlsBinding | undefined;
@@ -138,21 +138,22 @@ export class NodeConnection implements Connection, Resting {
   received(chunk: Buffer): boolean {
     this.chunks.push(chunk);
     this.readable += chunk.length;
-    this.burst += chunk.length;
     if (this.readable >= this.limit) this.paused = true;
-    if (this.burst >= BULK_BYTES && !this.resting) this.resting = this.pace.rest(this);
+    this.burst += chunk.length;
+    if (this.burst >= FULL_BYTES) {
+      this.goOn();
+      // The rest of what the turn brings is no beginning of another burst.
+      this.burst = FULL_BYTES - TURN_BYTES;
+    } else if (this.burst >= BULK_BYTES && !this.resting) this.resting = this.pace.rest(this);
     this.listener();
     return !this.paused && !this.resting;
   }
 
-  get overflowing(): boolean {
-    return this.burst >= Math.min(FULL_BYTES, this.limit);
-  }
-
-  /** The pause after a bulk of bytes is over. */
+  /** The pause after a bulk of bytes is over, or there is more than it is for. */
   goOn(): void {
-    this.resting = false;
     this.burst = 0;
+    if (!this.resting) return;
+    this.resting = false;
     this.readOn();
   }
 

@@ -14,7 +14,7 @@ describe("the pace of reading", () => {
     const scope = yield* Scope.make();
     const pace = yield* Scope.provide(makeReadPace, scope);
     const woken: Array<string> = [];
-    const rest = (name: string, overflowing = false) => pace.rest({ overflowing, goOn: () => woken.push(name) });
+    const rest = (name: string) => pace.rest({ goOn: () => woken.push(name) });
     return { woken, rest, close: Scope.close(scope, Exit.void) };
   });
 
@@ -42,19 +42,6 @@ describe("the pace of reading", () => {
       rest("b");
       yield* pass(1);
       assert.deepStrictEqual(woken, ["a", "b"]);
-    }),
-  );
-
-  it.effect("lets a reader that has more than one turn brings go on in the next", () =>
-    Effect.gen(function* () {
-      const { woken, rest } = yield* make;
-      rest("quiet");
-      rest("full", true);
-      assert.deepStrictEqual(woken, []);
-      yield* pass(0);
-      assert.deepStrictEqual(woken, ["full"]);
-      yield* pass(READ_PAUSE_MILLIS);
-      assert.deepStrictEqual(woken, ["full", "quiet"]);
     }),
   );
 
