@@ -26,7 +26,7 @@ export interface MeasureOptions {
   readonly positions?: ReadonlyArray<Position>;
   /** Bytes in each direction and round. @default 50_000_000 */
   readonly bytes?: number;
-  /** How often transfers are measured; the median counts. @default 1 */
+  /** How often transfers are measured, after one that is not; the median counts. @default 1 */
   readonly rounds?: number;
   /** @default 2000 */
   readonly circuits?: number;
@@ -64,11 +64,13 @@ export const measureRelays = async (
     };
     const circuits = await each("circuits", (relay) => measureCircuits(bench, relay, position, { count }));
     const latency = await each("latency", (relay) => measureLatency(bench, relay, position));
+    const transfer = (direction: "down" | "up") => (relay: RelayUnderTest) =>
+      measureGoodput(bench, relay, position, { bytes, direction });
+    // A relay runs for months: what a just-in-time compiler does in its first minute is not what it costs.
+    for (const direction of ["down", "up"] as const) await each(`warm-up ${direction}`, transfer(direction));
     const down: Array<ReadonlyArray<GoodputResult>> = [];
     const up: Array<ReadonlyArray<GoodputResult>> = [];
     for (let round = 0; round < rounds; round++) {
-      const transfer = (direction: "down" | "up") => (relay: RelayUnderTest) =>
-        measureGoodput(bench, relay, position, { bytes, direction });
       down.push(await each("download", transfer("down")));
       up.push(await each("upload", transfer("up")));
     }
