@@ -8,7 +8,7 @@ import {
   type PaddingNegotiate,
   readOpenMessage,
 } from "@allium/cell";
-import { Signal } from "@allium/kernel";
+import { Signal, type Turn } from "@allium/kernel";
 import { type Clock, Effect } from "effect";
 import type { ChannelActivity } from "./channel-activity.ts";
 import type { CircuitMap } from "./circuit-map.ts";
@@ -68,16 +68,15 @@ export class ChannelReader {
   readonly wake = (): void => this.readable.notify();
 
   /** A turn of the reader: hands on what has come. */
-  readonly turn: Effect.Effect<void, ChannelLost | ChannelProtocolError> = Effect.gen({ self: this }, function* () {
+  readonly turn: Turn<ChannelLost | ChannelProtocolError> = () => {
     const { connection, decoder, activity, clock } = this.options;
     for (;;) {
       const violation = this.dispatch();
-      if (violation !== undefined) return yield* violation;
+      if (violation !== undefined) return Effect.fail(violation);
       if (this.work >= TURN_WORK) {
         // A peer that sends without end must not keep the process to itself.
         this.work = 0;
-        yield* Effect.yieldNow;
-        continue;
+        return Effect.yieldNow;
       }
       const chunk = connection.read();
       if (chunk !== undefined) {
@@ -85,13 +84,13 @@ export class ChannelReader {
         activity.lastTransfer = clock.currentTimeMillisUnsafe();
         decoder.push(chunk);
       } else if (connection.status !== "open") {
-        return yield* new ChannelLost({ cause: connection.failure });
+        return Effect.fail(new ChannelLost({ cause: connection.failure }));
       } else {
         this.work = 0;
-        return;
+        return undefined;
       }
     }
-  });
+  };
 
   /** Hands whole cells of the decoder to where they belong, until there are none or the turn is over. */
   private dispatch(): ChannelProtocolError | undefined {

@@ -1,5 +1,5 @@
-import { type MemoryAccount, Signal } from "@allium/kernel";
-import { type Clock, Effect } from "effect";
+import { type MemoryAccount, Signal, type Turn } from "@allium/kernel";
+import type { Clock } from "effect";
 import { CellQueue } from "./cell-queue.ts";
 import type { ChannelActivity } from "./channel-activity.ts";
 import { CELL_LEN, TurnList } from "./outbox.ts";
@@ -67,7 +67,7 @@ export class ChannelWriter {
   readonly wake = (): void => this.writable.notify();
 
   /** A turn of the writer: gives the connection what waits, if it has got rid of what it was given before. */
-  readonly turn: Effect.Effect<void> = Effect.sync(() => {
+  readonly turn: Turn = () => {
     const { connection } = this.options;
     while (connection.pending === 0) {
       if (this.waiting) {
@@ -78,9 +78,10 @@ export class ChannelWriter {
         releaseWriteBuffer(this.held);
         this.drop();
       }
-      return;
+      break;
     }
-  });
+    return undefined;
+  };
 
   /**
    * A farewell: gives the connection the cells that wait before all trains, if it takes bytes at once. For the end of a

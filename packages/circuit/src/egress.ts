@@ -8,7 +8,7 @@ import {
 } from "@allium/cell";
 import { type ChannelCircuit, releaseBytes, slabBytes } from "@allium/channel";
 import { type OutboundCrypto, relayPayloadLength } from "@allium/crypto";
-import { type LinkReader, Reactor, type ReactorError, type Signal } from "@allium/kernel";
+import { type LinkReader, Reactor, type ReactorError, type Signal, type Turn } from "@allium/kernel";
 import { type Clock, Effect, Exit } from "effect";
 import { ChannelQueue } from "./channel-queue.ts";
 import { type CongestionParams, microsOfNanos } from "./congestion/index.ts";
@@ -61,38 +61,39 @@ export const makeEgress = Reactor.turns({
   turn: (options, { commands }) => egressTurn(options, commands),
 });
 
-const egressTurn = (options: EgressOptions, commands: LinkReader<EgressCommand>): Effect.Effect<void, EgressError> => {
+const egressTurn = (options: EgressOptions, commands: LinkReader<EgressCommand>): Turn<EgressError> => {
   const { paths, far } = options;
   const sealer = new Sealer(options);
-  return Effect.gen(function* () {
+  return () => {
     for (let idle = false; !idle; ) {
       idle = true;
       for (;;) {
         const taken = commands.takeUnsafe();
         if (taken === undefined) break;
-        if (Exit.isFailure(taken)) return yield* Effect.failCause(taken.cause);
+        if (Exit.isFailure(taken)) return Effect.failCause(taken.cause);
         const wait = sealer.onCommand(taken.value);
-        if (wait !== undefined) yield* wait;
+        if (wait !== undefined) return wait;
         idle = false;
       }
       const relayed = far?.circuit === undefined ? NOTHING : sealer.relayFrom(far, far.circuit);
       if (relayed !== NOTHING) {
-        if (relayed !== undefined) yield* relayed;
+        if (relayed !== undefined) return relayed;
         idle = false;
       }
       for (const path of paths.all) {
         const taken = path?.outlet.takeUnsafe();
         if (taken === undefined) continue;
-        if (Exit.isFailure(taken)) return yield* Effect.failCause(taken.cause);
+        if (Exit.isFailure(taken)) return Effect.failCause(taken.cause);
         const wait = sealer.sendBatch(taken.value);
-        if (wait !== undefined) yield* wait;
+        if (wait !== undefined) return wait;
         idle = false;
       }
     }
-  });
+    return undefined;
+  };
 };
 
-/** What has to happen before egress goes on; `undefined` if it can at once, which costs no step of a fiber. */
+/** What has to happen before egress goes on; `undefined` if it can at once. */
 type Wait = Effect.Effect<void, EgressError> | undefined;
 
 /** There was nothing to do. */

@@ -8,11 +8,11 @@ import {
 } from "@allium/cell";
 import type { ChannelCircuit, Train } from "@allium/channel";
 import type { InboundCrypto } from "@allium/crypto";
-import { type LinkWriter, Reactor, type ReactorError, type Signal } from "@allium/kernel";
+import { type LinkWriter, Reactor, type ReactorError, type Signal, type Turn } from "@allium/kernel";
 import { Effect } from "effect";
 import { type CircuitError, CircuitProtocolError, errorOfEnd, toProtocolError } from "./errors.ts";
 import type { HopFlow } from "./hop.ts";
-import type { EgressCommand } from "./messages.ts";
+import type { EgressCommand, StreamTrain } from "./messages.ts";
 import type { StreamPaths } from "./stream-path.ts";
 
 /** What ingress fails with. */
@@ -82,39 +82,42 @@ export const makeIngress = Reactor.turns({
   turn: (options, { commands }) => ingressTurn(options, commands),
 });
 
-const ingressTurn = (
-  options: IngressOptions,
-  commands: LinkWriter<EgressCommand>,
-): Effect.Effect<void, IngressError> => {
+const ingressTurn = (options: IngressOptions, commands: LinkWriter<EgressCommand>): Turn<IngressError> => {
   const { inbox } = options.near;
   const sorter = new Sorter(options, commands);
   let sorted = 0;
-  return Effect.gen(function* () {
-    for (let train = inbox.take(); train !== undefined; train = inbox.take()) {
-      let wait = sorter.begin(train);
-      // A circuit whose cells make nobody wait must not keep the process to itself.
-      sorted += train.count;
-      if (wait === undefined && sorted >= TURN_CELLS) {
+  return () => {
+    for (;;) {
+      const wait = sorter.sort();
+      if (wait === FULL) return undefined;
+      if (wait !== undefined) return wait;
+      if (sorted >= TURN_CELLS) {
+        // A circuit whose cells make nobody wait must not keep the process to itself.
         sorted = 0;
-        wait = Effect.yieldNow;
+        return Effect.yieldNow;
       }
-      while (wait !== undefined) {
-        yield* wait;
-        wait = sorter.step();
-      }
+      const train = inbox.take();
+      if (train === undefined) break;
+      sorted += train.count;
+      const refusal = sorter.begin(train);
+      if (refusal !== undefined) return refusal;
     }
+    sorted = 0;
     sorter.rest();
     const end = inbox.ended();
-    if (end !== undefined) return yield* errorOfEnd("near", end);
-  });
+    return end === undefined ? undefined : Effect.fail(errorOfEnd("near", end));
+  };
 };
 
-/** What has to happen before sorting goes on; `undefined` if it can at once, which costs no step of a fiber. */
+/** What has to happen before sorting goes on; `undefined` if it can at once. */
 type Wait = Effect.Effect<void, IngressError> | undefined;
 
+/** A link is full: sorting goes on in the turn that begins when it has room. */
+const FULL = "full";
+
 /**
- * Sorts the cells of trains into runs that go the same way. A state machine: `begin` and `step` go as far as they can without
- * waiting, and return what to wait for before the next `step`.
+ * Sorts the cells of trains into runs that go the same way. A state machine: `sort` goes as far as it can without waiting, and returns what
+ * to wait for before it is called again.
  */
 class Sorter {
   private readonly options: IngressOptions;
@@ -129,13 +132,19 @@ class Sorter {
   /** The run being collected: cells from `from` on that go to the streams of `hop`, or nowhere known (-1). */
   private from = 0;
   private hop = NO_RUN;
+  /** What egress is to be told when the run is handed on. */
+  private readonly due: Array<EgressCommand> = [];
+  /** A run that waits for its inlet to have room. */
+  private run: StreamTrain | undefined;
+  /** The cell before `index` is a message of the circuit, whose turn comes when all before it is done. */
+  private message = false;
 
   constructor(options: IngressOptions, commands: LinkWriter<EgressCommand>) {
     this.options = options;
     this.commands = commands;
   }
 
-  /** Begins the next train; the one before is done. */
+  /** Begins the next train; the one before is sorted. */
   begin(train: Train): Wait {
     const { crypto, handler } = this.options;
     this.command = train.command;
@@ -151,36 +160,67 @@ class Sorter {
       }
     }
     this.plain = crypto.decrypt(train.slab, train.count);
-    return this.step();
+    return undefined;
   }
 
   /** Goes on with the train. `undefined` when all of it is sorted. */
-  step(): Wait {
+  sort(): Wait | typeof FULL {
+    for (;;) {
+      if (!this.handOn()) return FULL;
+      const isMessage = this.message;
+      this.message = false;
+      if (!isMessage && this.index === this.count && this.from === this.count) return undefined;
+      const wait = isMessage ? this.onCircuitMessage(this.hop) : this.collect();
+      if (wait !== undefined) return wait;
+    }
+  }
+
+  /** Goes on until a run is complete, or something has to happen. */
+  private collect(): Wait {
     while (this.index < this.count) {
       const { index } = this;
       const origin = this.origin === NOT_ASKED ? this.options.crypto.origin(this.plain, index) : this.origin;
-      if (origin !== this.hop) {
-        const wait = this.flush(index);
-        this.hop = origin;
+      if (origin !== this.hop && this.hop !== NO_RUN && this.from < index) {
         this.origin = origin;
-        if (wait !== undefined) return wait;
+        return this.flush(index);
       }
+      this.hop = origin;
       this.origin = NOT_ASKED;
       this.index = index + 1;
       if (origin < 0) continue;
       const kind = this.look(index, origin);
       if (kind === STREAM) continue;
-      const wait =
-        kind === ACKNOWLEDGE
-          ? this.acknowledge(origin, index + 1)
-          : kind === CIRCUIT
-            ? this.onCircuitMessage(origin, index)
-            : kind === DROPPED
-              ? this.drop(index)
-              : Effect.fail(kind);
-      if (wait !== undefined) return wait;
+      if (kind === ACKNOWLEDGE) {
+        this.due.push({ _tag: "Acknowledge", hop: origin, tag: this.options.crypto.tag() });
+        continue;
+      }
+      if (kind !== CIRCUIT && kind !== DROPPED) return Effect.fail(kind);
+      // Neither is of a run: it ends before this cell.
+      this.message = kind === CIRCUIT;
+      const wait = this.flush(index);
+      this.from = index + 1;
+      return wait;
     }
     return this.flush(this.count);
+  }
+
+  /** Gives streams and egress what is for them. False if a link has no room, which will wake us. */
+  private handOn(): boolean {
+    const { run, due, commands } = this;
+    const { signal, paths, hops } = this.options;
+    if (run !== undefined) {
+      const inlet = paths.get(run.hop)?.inlet;
+      if (inlet?.waitsForRoom(signal) === true) return false;
+      this.run = undefined;
+      inlet?.offerUnsafe(run);
+    }
+    for (let command = due[0]; command !== undefined; command = due[0]) {
+      if (commands.waitsForRoom(signal)) return false;
+      due.shift();
+      commands.offerUnsafe(command);
+      if (command._tag === "Acknowledge") hops[command.hop]?.receiving.onSendmeSent();
+    }
+    return true;
   }
 
   /** Lets go of the last train: a circuit that is idle holds no slab. */
@@ -215,49 +255,27 @@ class Sorter {
     }
   }
 
-  /** The cell before `to` is one that the other side wants acknowledged: after all that came up to it. */
-  private acknowledge(hop: number, to: number): Wait {
-    const tag = this.options.crypto.tag();
-    return then(this.flush(to), () => {
-      const command: EgressCommand = { _tag: "Acknowledge", hop, tag };
-      const sent = () => this.options.hops[hop]?.receiving.onSendmeSent();
-      if (!this.commands.offerUnsafe(command)) return Effect.map(this.commands.offer(command), sent);
-      sent();
+  /** The cell that the hop's reader stands at is a message of the circuit, and all that came before it is handed on. */
+  private onCircuitMessage(hop: number): Wait {
+    const reader = this.reader(hop);
+    if (reader.command !== RelayCommand.SENDME) return this.options.handler.onMessage(hop, reader, this.command);
+    try {
+      this.due.push({ _tag: "Acknowledged", hop, ...readCircuitSendme(reader) });
       return undefined;
-    });
+    } catch (cause) {
+      return Effect.fail(toProtocolError(cause));
+    }
   }
 
-  /** The cell at `index` is for nobody. */
-  private drop(index: number): Wait {
-    return then(this.flush(index), () => {
-      this.from = index + 1;
-      return undefined;
-    });
-  }
-
-  /** The cell at `index` is a message of the circuit: after all that came before it. */
-  private onCircuitMessage(hop: number, index: number): Wait {
-    return then(this.flush(index), () => {
-      this.from = index + 1;
-      const reader = this.reader(hop);
-      if (reader.command !== RelayCommand.SENDME) return this.options.handler.onMessage(hop, reader, this.command);
-      return Effect.flatMap(
-        guarded(() => readCircuitSendme(reader)),
-        ({ version, tag }) => this.commands.offer({ _tag: "Acknowledged", hop, version, tag }),
-      );
-    });
-  }
-
-  /** Hands on the run that was collected, up to the cell before `to`. */
+  /** The run ends before the cell at `to`. */
   private flush(to: number): Wait {
     const { from, hop, plain } = this;
     this.from = to;
     if (to === from) return undefined;
     if (hop < 0) return this.options.handler.onUnrecognized(plain, from, to, this.command);
-    const path = this.options.paths.get(hop);
-    if (path === undefined) return this.openPath(plain, from, to, hop);
-    const train = { hop, slab: plain, from, to };
-    return path.inlet.offerUnsafe(train) ? undefined : path.inlet.offer(train);
+    if (this.options.paths.get(hop) === undefined) return this.openPath(plain, from, to, hop);
+    this.run = { hop, slab: plain, from, to };
+    return undefined;
   }
 
   private openPath(plain: Buffer, from: number, to: number, hop: number) {
@@ -269,16 +287,13 @@ class Sorter {
         if (!second.next()) continue;
         yield* this.options.handler.onFirstStreamMessage(hop, second.command);
         const path = this.options.paths.get(hop);
-        if (path !== undefined) return yield* path.inlet.offer({ hop, slab: plain, from: index, to });
+        if (path === undefined) continue;
+        this.run = { hop, slab: plain, from: index, to };
+        return;
       }
     });
   }
 }
-
-const then = (wait: Wait, next: () => Wait): Wait =>
-  wait === undefined ? next() : Effect.flatMap(wait, () => next() ?? Effect.void);
-
-const guarded = <A>(run: () => A): Effect.Effect<A, CircuitError> => Effect.try({ try: run, catch: toProtocolError });
 
 /** Version and tag of a circuit-level SENDME; an empty one is of version 0 (tor-spec, "Circuit-level flow control"). */
 const readCircuitSendme = (view: RelayMessageView): { readonly version: number; readonly tag: Buffer | undefined } => {

@@ -4,7 +4,7 @@
  */
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
-import { Effect, Queue } from "effect";
+import { Effect, Exit, Queue } from "effect";
 import { type GroupHost, Link, Mailbox, Reactor, ReactorGroup, Signal, Topology } from "../src/index.ts";
 
 setFlagsFromString("--expose-gc");
@@ -171,23 +171,29 @@ const turning = Reactor.turns({
   reads: { wake: Reactor.port<number>() },
   writes: { out: Reactor.port<number>() },
   signal: (signal: Signal) => signal,
-  turn: (_, { wake, out }) =>
-    Effect.gen(function* () {
-      for (let taken = wake.takeUnsafe(); taken !== undefined; taken = wake.takeUnsafe()) {
-        const item = yield* taken;
-        if (!out.offerUnsafe(item)) yield* out.offer(item);
+  turn:
+    (signal, { wake, out }) =>
+    () => {
+      while (!out.waitsForRoom(signal)) {
+        const taken = wake.takeUnsafe();
+        if (taken === undefined) break;
+        if (Exit.isFailure(taken)) return Effect.failCause(taken.cause);
+        out.offerUnsafe(taken.value);
       }
-    }).pipe(Effect.orDie),
+      return undefined;
+    },
 });
 const turningSink = Reactor.turns({
   name: "sink",
   reads: { items: Reactor.port<number>() },
   writes: {},
   signal: (signal: Signal) => signal,
-  turn: (_, { items }) =>
-    Effect.sync(() => {
+  turn:
+    (_, { items }) =>
+    () => {
       while (items.takeUnsafe() !== undefined);
-    }),
+      return undefined;
+    },
 });
 
 /** The same in turns, on a host. */

@@ -39,6 +39,8 @@ export {
   Reactor,
   type ReactorOptions,
   type Readers,
+  type Turn,
+  type Turns,
   type TurnsOptions,
   type WiredReactor,
   type Wiring,

@@ -1,5 +1,6 @@
 import { Clock, Context, Effect, Exit, Scope } from "effect";
 import { Inlet, type LinkCounters, type LinkEnd, LinkEnded, type LinkReader } from "./inlet.ts";
+import type { Signal } from "./signal.ts";
 
 /** The writing end's answer to an `offer` after the link's end, by whichever side. The item was not accepted. */
 export class LinkClosed {
@@ -29,6 +30,11 @@ export interface LinkWriter<in A, in E = never> extends LinkEnd {
   readonly offer: (item: A) => Effect.Effect<void, LinkClosed>;
   /** Hands an item over if that is possible without waiting; else `false`, and nothing has happened. For hot paths. */
   readonly offerUnsafe: (item: A) => boolean;
+  /**
+   * Whether there is no room. If so, the writer counts as waiting until there is, and then `signal` is notified, once. For a reactor in turns,
+   * which is the only writer.
+   */
+  waitsForRoom(signal: Signal): boolean;
   /** Ends the link cleanly. What was accepted, and what waits to be, is still delivered; then the reader meets `LinkEnded`. */
   readonly end: Effect.Effect<void>;
   /** As `end`, but the reader then meets `error` in place of `LinkEnded`. */
@@ -76,6 +82,9 @@ export class LinkImpl<in out A, in out E>
   #closedBy: LinkClosed["by"] | undefined;
   /** What the reader meets when the slot is empty. Set together with `#closedBy`. */
   #last: Exit.Exit<never, E | LinkEnded> | undefined;
+  /** The signal of a reactor that waits for room, and since when it does. */
+  #room: Signal | undefined;
+  #roomSince = 0;
   #firstOffer: ParkedOffer<A> | undefined;
   #lastOffer: ParkedOffer<A> | undefined;
   #items = 0;
@@ -95,6 +104,16 @@ export class LinkImpl<in out A, in out E>
 
   get isClosed(): boolean {
     return this.#closedBy !== undefined;
+  }
+
+  waitsForRoom(signal: Signal): boolean {
+    if (this.#slot === EMPTY && this.#closedBy === undefined) return false;
+    if (this.#room === undefined) {
+      this.#roomSince = this.now();
+      this.#writerBlocks++;
+    }
+    this.#room = signal;
+    return true;
   }
 
   protected override get hasNext(): boolean {
@@ -120,6 +139,7 @@ export class LinkImpl<in out A, in out E>
     const parked = this.#firstOffer;
     if (parked === undefined) {
       this.#slot = EMPTY;
+      this.#wakeWriter();
       if (this.#last !== undefined) this.wakeReader();
     } else {
       this.#slot = parked.item;
@@ -160,7 +180,7 @@ export class LinkImpl<in out A, in out E>
 
   counters(): LinkCounters {
     const now = this.now();
-    let waiting = 0;
+    let waiting = this.#room === undefined ? 0 : now - this.#roomSince;
     for (let offer = this.#firstOffer; offer !== undefined; offer = offer.next) waiting += now - offer.since;
     return {
       items: this.#items,
@@ -188,6 +208,14 @@ export class LinkImpl<in out A, in out E>
       this.#lastOffer = parked;
       return Effect.sync(() => this.#unlink(parked));
     });
+  }
+
+  #wakeWriter(): void {
+    const room = this.#room;
+    if (room === undefined) return;
+    this.#room = undefined;
+    this.#writerBlockedNanos += this.now() - this.#roomSince;
+    room.notify();
   }
 
   #unlink(parked: ParkedOffer<A>): void {

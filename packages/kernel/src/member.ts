@@ -1,8 +1,7 @@
-import { Effect, Exit, type Fiber } from "effect";
+import { type Effect, Exit, type Fiber } from "effect";
 import type { LinkReader } from "./inlet.ts";
-import type { WiredReactor } from "./reactor.ts";
+import type { Turn, Turns, WiredReactor } from "./reactor.ts";
 import type { Wakeable } from "./run-queue.ts";
-import type { Signal } from "./signal.ts";
 
 /** A reactor of a group, as the group sees it. */
 export interface Member {
@@ -53,43 +52,49 @@ export class LivingMember implements Member {
   }
 }
 
-/** A reactor in turns: a fiber for each turn, and none between them. */
+/** A reactor in turns: called when there is something to do, and a fiber only while it waits for an effect. */
 export class TurningMember implements Member, Wakeable {
   readonly reactor: WiredReactor<unknown, never>;
   readonly previous: Member | undefined;
   ended = false;
+  readonly #turns: Turns<unknown>;
   readonly #host: MemberHost;
-  #turn: Effect.Effect<unknown, unknown> | undefined;
-  /** While a turn waits for something. */
-  #fiber: Fiber.Fiber<unknown, unknown> | undefined;
-  /** Something came while a turn waited. */
-  #again = false;
+  #turn: Turn<unknown> | undefined;
+  /** While it waits for something. */
+  #fiber: Fiber.Fiber<void, unknown> | undefined;
 
-  constructor(reactor: WiredReactor<unknown, never>, previous: Member | undefined, host: MemberHost) {
+  constructor(
+    reactor: WiredReactor<unknown, never>,
+    turns: Turns<unknown>,
+    previous: Member | undefined,
+    host: MemberHost,
+  ) {
     this.reactor = reactor;
+    this.#turns = turns;
     this.previous = previous;
     this.#host = host;
-    const signal = reactor.turns as Signal;
-    for (const port of reactor.reads) (reactor.wiring[port] as LinkReader<unknown, unknown>).wakesUnsafe(signal);
+    for (const port of reactor.reads) (reactor.wiring[port] as LinkReader<unknown, unknown>).wakesUnsafe(turns.signal);
   }
 
-  /** There is something to do: called from the run queue. */
+  /** There is something to do: called from the run queue. While it waits, what comes is looked at in the turn that follows anyway. */
   runWake(): void {
-    if (this.ended) return;
-    if (this.#fiber !== undefined) {
-      this.#again = true;
-      return;
-    }
+    if (this.ended || this.#fiber !== undefined) return;
     const host = this.#host;
     host.began();
-    this.#turn ??= turnOf(this.reactor);
-    const fiber = host.fork(this.#turn);
-    const exit = fiber.pollUnsafe();
-    if (exit !== undefined) return this.#ran(exit);
-    this.#fiber = fiber;
-    this.ended = false;
-    fiber.addObserver((exit) => this.#ran(exit));
-    if (host.isEnding) this.interrupt();
+    let exit: Exit.Exit<unknown, unknown> = Exit.void;
+    try {
+      this.#turn ??= this.#turns.begin();
+      for (let wait = this.#turn(); wait !== undefined && !host.isEnding; wait = this.#turn()) {
+        const fiber = host.fork(wait);
+        const done = fiber.pollUnsafe();
+        if (done === undefined) return this.#await(fiber);
+        exit = done;
+        if (Exit.isFailure(done)) break;
+      }
+    } catch (defect) {
+      exit = Exit.die(defect);
+    }
+    this.#ran(exit);
   }
 
   interrupt(): void {
@@ -97,21 +102,21 @@ export class TurningMember implements Member, Wakeable {
     else this.ended = true;
   }
 
+  #await(fiber: Fiber.Fiber<void, unknown>): void {
+    this.#fiber = fiber;
+    // Its group may have ended in the turn, before there was something to interrupt.
+    this.ended = false;
+    fiber.addObserver((exit) => {
+      this.#fiber = undefined;
+      this.#ran(exit);
+      this.runWake();
+    });
+    if (this.#host.isEnding) this.interrupt();
+  }
+
   #ran(exit: Exit.Exit<unknown, unknown>): void {
-    this.#fiber = undefined;
-    this.ended ||= Exit.isFailure(exit) || this.#host.isEnding;
-    this.#host.ran(this, exit, Exit.isFailure(exit));
-    if (!this.#again) return;
-    this.#again = false;
-    this.reactor.turns?.notify();
+    const failed = Exit.isFailure(exit);
+    this.ended ||= failed || this.#host.isEnding;
+    this.#host.ran(this, exit, failed);
   }
 }
-
-/** What `run` throws is the reactor's defect: hence the suspension, for the first turn. */
-const turnOf = (reactor: WiredReactor<unknown, never>): Effect.Effect<unknown, unknown> => {
-  try {
-    return reactor.run;
-  } catch (defect) {
-    return Effect.die(defect);
-  }
-};

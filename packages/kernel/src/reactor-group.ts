@@ -3,7 +3,7 @@ import { GroupHome } from "./group-home.ts";
 import type { LinkEnd, LinkEnded } from "./inlet.ts";
 import { type Link, type LinkClosed, LinkImpl } from "./link.ts";
 import { LivingMember, type Member, type MemberHost, TurningMember } from "./member.ts";
-import type { WiredReactor } from "./reactor.ts";
+import type { Turns, WiredReactor } from "./reactor.ts";
 import { Release } from "./release.ts";
 import { callOnNotify } from "./signal.ts";
 import type { GroupSnapshot, PortSnapshot } from "./snapshot.ts";
@@ -153,15 +153,15 @@ class GroupImpl<in out E, in out Reason> implements ReactorGroup<E, Reason>, Mem
     return (reactor) =>
       Effect.withFiber((parent) => {
         if (this.cause !== undefined) return Exit.fail(new GroupClosed(this.name));
-        if (reactor.turns !== undefined) this.#addTurns(reactor as WiredReactor<unknown, never>);
-        else this.#addLiving(reactor as WiredReactor<unknown, never>, parent.context);
+        if (reactor.turns === undefined) this.#addLiving(reactor as WiredReactor<unknown, never>, parent.context);
+        else this.#addTurns(reactor as WiredReactor<unknown, never>, reactor.turns);
         return Exit.void;
       });
   }
 
   startTurns(reactor: WiredReactor<ReactorError<E>>): boolean {
-    if (this.cause !== undefined) return false;
-    this.#addTurns(reactor);
+    if (this.cause !== undefined || reactor.turns === undefined) return false;
+    this.#addTurns(reactor, reactor.turns);
     return true;
   }
 
@@ -239,10 +239,10 @@ class GroupImpl<in out E, in out Reason> implements ReactorGroup<E, Reason>, Mem
     member.started(Effect.runForkWith(this.#contextOf(context))(reactor.run), this);
   }
 
-  #addTurns(reactor: WiredReactor<unknown, never>): void {
-    const member = new TurningMember(reactor, this.#lastMember, this);
+  #addTurns(reactor: WiredReactor<unknown, never>, turns: Turns<unknown>): void {
+    const member = new TurningMember(reactor, turns, this.#lastMember, this);
     this.#lastMember = member;
-    if (reactor.turns !== undefined) callOnNotify(reactor.turns, this.#home.scheduler, member);
+    callOnNotify(turns.signal, this.#home.scheduler, member);
   }
 
   /** Members that have not ended, the last started first. */
@@ -270,7 +270,7 @@ class GroupImpl<in out E, in out Reason> implements ReactorGroup<E, Reason>, Mem
       this.#interrupting = true;
       for (let member = this.#lastMember; member !== undefined; member = member.previous) {
         const { turns } = member.reactor;
-        if (turns !== undefined) callOnNotify(turns, this.#home.scheduler, undefined);
+        if (turns !== undefined) callOnNotify(turns.signal, this.#home.scheduler, undefined);
         member.interrupt();
       }
       for (const link of this.#links) link.closeUnsafe("release");

@@ -35,11 +35,26 @@ export interface WiredReactor<out E = never, out R = never> {
   readonly writes: ReadonlyArray<string>;
   /** The ends of links by port. For the topology. */
   readonly wiring: Readonly<Record<string, LinkReader<unknown, unknown> | LinkWriter<never, never>>>;
-  /** Its whole life. Of a reactor in turns: makes its state, and answers with the effect that each of its turns runs. */
+  /** Its whole life; a defect of a reactor in turns, which has none of its own. */
   readonly run: Effect.Effect<unknown, E, R>;
-  /** What begins a turn, if it is a reactor in turns. */
-  readonly turns?: Signal;
+  /** If it is a reactor in turns. */
+  readonly turns?: Turns<E>;
 }
+
+/** What there is to know of a reactor in turns. */
+export interface Turns<out E = never> {
+  /** What begins a turn. */
+  readonly signal: Signal;
+  /** Makes its state; to be called before the first turn. */
+  readonly begin: () => Turn<E>;
+}
+
+/**
+ * A turn: does what there is to do, in plain code, and returns. `undefined` if nothing is left: the next turn begins with the next
+ * notification. Otherwise an effect, which runs in a fiber: if it succeeds, another turn follows; if it fails, dies or is interrupted
+ * it ends the reactor, as does whatever the turn throws.
+ */
+export type Turn<out E = never> = () => Effect.Effect<void, E> | undefined;
 
 /**
  * A reactor: a fiber that owns some state and runs until it ends, and meets others only through links and read-only views.
@@ -75,16 +90,15 @@ export interface TurnsOptions<Of, Reads extends Ports, Writes extends Ports, E> 
   readonly signal: (of: Of) => Signal;
   /**
    * Makes the reactor's state, when it first has something to do, and answers with what a turn does: take from everywhere it reads
-   * until nothing is left, and return. It may wait, for room say: then the turn lasts, and what comes meanwhile begins the
-   * next. A turn that fails, dies or is interrupted ends the reactor, and its group.
+   * until nothing is left, and return. What cannot go on because a link is full returns too: {@link LinkWriter.waitsForRoom}.
    */
-  readonly turn: (of: Of, ports: Wiring<Reads, Writes>) => Effect.Effect<void, E>;
+  readonly turn: (of: Of, ports: Wiring<Reads, Writes>) => Turn<E>;
 }
 
 /** A wired reactor in turns: an object of few words, since each circuit has two. */
-class WiredTurns<Of, Reads extends Ports, Writes extends Ports, E> implements WiredReactor<E> {
+class WiredTurns<Of, Reads extends Ports, Writes extends Ports, E> implements WiredReactor<E>, Turns<E> {
   readonly wiring: WiredReactor<E>["wiring"];
-  readonly turns: Signal;
+  readonly signal: Signal;
   readonly #of: Of;
   readonly #declared: DeclaredTurns<Of, Reads, Writes, E>;
 
@@ -92,7 +106,11 @@ class WiredTurns<Of, Reads extends Ports, Writes extends Ports, E> implements Wi
     this.#declared = declared;
     this.#of = of;
     this.wiring = wiring as never;
-    this.turns = declared.options.signal(of);
+    this.signal = declared.options.signal(of);
+  }
+
+  get turns(): Turns<E> {
+    return this;
   }
 
   get name(): string {
@@ -107,8 +125,12 @@ class WiredTurns<Of, Reads extends Ports, Writes extends Ports, E> implements Wi
     return this.#declared.writes;
   }
 
-  get run(): Effect.Effect<unknown, E> {
+  begin(): Turn<E> {
     return this.#declared.options.turn(this.#of, this.wiring as never);
+  }
+
+  get run(): Effect.Effect<never> {
+    return Effect.die(new Error(`${this.name} runs in turns`));
   }
 }
 
@@ -158,8 +180,8 @@ export const Reactor = {
   },
 
   /**
-   * Declares a reactor in turns: it has a fiber only while it has something to do, so thousands that are idle cost little, and a
-   * turn that need not wait costs less than waking a fiber. Its state lives in what `turn` closes over.
+   * Declares a reactor in turns: plain code that is called when there is something to do, so thousands that are idle cost little, and a
+   * turn costs a call. It has a fiber only while it waits for an effect. Its state lives in what `turn` closes over.
    *
    * @returns makes the reactor of one instance
    *
@@ -171,14 +193,18 @@ export const Reactor = {
    *   signal: (signal: Signal) => signal,
    *   turn: (_, { numbers }) => {
    *     let sum = 0;
-   *     return Effect.gen(function* () {
-   *       for (let taken = numbers.takeUnsafe(); taken !== undefined; taken = numbers.takeUnsafe()) sum += yield* taken;
-   *     });
+   *     return () => {
+   *       for (let taken = numbers.takeUnsafe(); taken !== undefined; taken = numbers.takeUnsafe()) {
+   *         if (Exit.isFailure(taken)) return Effect.failCause(taken.cause);
+   *         sum += taken.value;
+   *       }
+   *       return undefined;
+   *     };
    *   },
    * });
    * const wired = counter(Signal.make()).wire({ numbers: a.reader });
    */
-  turns: <Of, const Reads extends Ports, const Writes extends Ports, E>(
+  turns: <Of, const Reads extends Ports, const Writes extends Ports, E = never>(
     options: TurnsOptions<Of, Reads, Writes, E>,
   ): ((of: Of) => Reactor<Reads, Writes, E>) => {
     const declared = { options, reads: Object.keys(options.reads), writes: Object.keys(options.writes) };

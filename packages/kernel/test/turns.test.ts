@@ -22,20 +22,34 @@ const adder = Reactor.turns({
   signal: ({ signal }: Given) => signal,
   turn: ({ notes }, { numbers }) => {
     notes.push("begins");
-    return Effect.gen(function* () {
+    return () => {
       let sum = 0;
       for (let taken = numbers.takeUnsafe(); taken !== undefined; taken = numbers.takeUnsafe()) {
-        if (Exit.isFailure(taken)) return yield* Effect.failCause(taken.cause);
+        if (Exit.isFailure(taken)) return Effect.failCause(taken.cause);
         sum += taken.value;
       }
       notes.push(`sum ${sum}`);
-    });
+      return undefined;
+    };
   },
 });
 
-/** A reactor without links that does the same in each turn. */
-const doing = (turn: (given: Given) => Effect.Effect<void, string>) =>
-  Reactor.turns({ name: "doing", reads: {}, writes: {}, signal: ({ signal }: Given) => signal, turn });
+/** A reactor without links that does the same each time that it is notified. */
+const doing = (what: (given: Given) => Effect.Effect<void, string> | undefined) =>
+  Reactor.turns({
+    name: "doing",
+    reads: {},
+    writes: {},
+    signal: ({ signal }: Given) => signal,
+    turn: (given) => {
+      let waited = false;
+      return () => {
+        const wait = waited ? undefined : what(given);
+        waited = wait !== undefined;
+        return wait;
+      };
+    },
+  });
 
 /** Lets whoever was woken have a turn. */
 const settle = Effect.repeat(Effect.yieldNow, { times: 20 });
@@ -68,7 +82,7 @@ describe("a reactor in turns", () => {
       assert.isTrue(group.startTurns(adder(parts).wire({ numbers: link.reader })));
       const noted = given();
       noted.signal.notify();
-      yield* group.start(doing(({ notes }) => Effect.sync(() => notes.push("turn")))(noted).wire({}));
+      yield* group.start(doing(({ notes }) => void notes.push("turn"))(noted).wire({}));
       yield* settle;
       assert.deepStrictEqual(parts.notes, ["begins", "sum 7"]);
       assert.deepStrictEqual(noted.notes, ["turn"]);
@@ -79,7 +93,7 @@ describe("a reactor in turns", () => {
     Effect.gen(function* () {
       const group = yield* ReactorGroup.make<string>({ name: "g" });
       const parts = given();
-      yield* group.start(doing(({ notes }) => Effect.sync(() => notes.push("turn")))(parts).wire({}));
+      yield* group.start(doing(({ notes }) => void notes.push("turn"))(parts).wire({}));
       for (let time = 0; time < 5; time++) parts.signal.notify();
       assert.deepStrictEqual(parts.notes, []);
       yield* settle;
@@ -87,32 +101,72 @@ describe("a reactor in turns", () => {
     }),
   );
 
-  it.effect("takes a turn that waits to its end, and what came meanwhile begins one more", () =>
+  it.effect("has another turn when what it waited for has come, and none before", () =>
     Effect.gen(function* () {
       const group = yield* ReactorGroup.make<string>({ name: "g" });
-      const parts = given();
+      const { signal, notes } = given();
       const gate = Signal.make();
-      yield* group.start(
-        doing(({ notes }) =>
-          Effect.gen(function* () {
-            notes.push("in");
-            yield* gate.wait;
-            notes.push("out");
-          }),
-        )(parts).wire({}),
-      );
-      parts.signal.notify();
+      const turns: ReadonlyArray<Effect.Effect<void> | undefined> = [gate.wait, Effect.void, gate.wait, undefined];
+      const patient = Reactor.turns({
+        name: "patient",
+        reads: {},
+        writes: {},
+        signal: () => signal,
+        turn: () => () => turns[notes.push(`turn ${notes.length}`) - 1],
+      });
+      yield* group.start(patient({}).wire({}));
+      signal.notify();
       yield* settle;
-      parts.signal.notify();
-      parts.signal.notify();
+      signal.notify();
+      signal.notify();
       yield* settle;
-      assert.deepStrictEqual(parts.notes, ["in"]);
+      assert.deepStrictEqual(notes, ["turn 0"]);
       gate.notify();
       yield* settle;
-      assert.deepStrictEqual(parts.notes, ["in", "out", "in"]);
+      // The second one has not waited, so the third follows at once.
+      assert.deepStrictEqual(notes, ["turn 0", "turn 1", "turn 2"]);
       gate.notify();
       yield* settle;
-      assert.deepStrictEqual(parts.notes, ["in", "out", "in", "out"]);
+      assert.deepStrictEqual(notes, ["turn 0", "turn 1", "turn 2", "turn 3"]);
+    }),
+  );
+
+  it.effect("that found a link full has a turn when it has room", () =>
+    Effect.gen(function* () {
+      const group = yield* ReactorGroup.make<string>({ name: "g" });
+      const [into, out] = [group.link<number>("into"), group.link<number>("out")];
+      const forwarder = Reactor.turns({
+        name: "forwarder",
+        reads: { from: port<number>() },
+        writes: { to: port<number>() },
+        signal: (signal: Signal) => signal,
+        turn:
+          (signal, { from, to }) =>
+          () => {
+            while (!to.waitsForRoom(signal)) {
+              const taken = from.takeUnsafe();
+              if (taken === undefined) break;
+              if (Exit.isFailure(taken)) return Effect.failCause(taken.cause);
+              to.offerUnsafe(taken.value);
+            }
+            return undefined;
+          },
+      });
+      yield* group.start(forwarder(Signal.make()).wire({ from: into.reader, to: out.writer }));
+      for (const item of [1, 2]) {
+        assert.isTrue(into.writer.offerUnsafe(item));
+        yield* settle;
+      }
+      assert.isFalse(into.writer.offerUnsafe(3));
+      assert.deepInclude(out.writer.counters(), { items: 1, writerBlocks: 1, writerBlockedNanos: 0 });
+      yield* TestClock.adjust("3 millis");
+      assert.deepInclude(out.writer.counters(), { writerBlocks: 1, writerBlockedNanos: 3e6 });
+      assert.deepStrictEqual(yield* out.reader.take, 1);
+      yield* settle;
+      assert.isTrue(into.writer.offerUnsafe(3));
+      yield* TestClock.adjust("1 millis");
+      assert.deepStrictEqual([yield* out.reader.take, yield* out.reader.take], [2, 3]);
+      assert.deepInclude(out.writer.counters(), { items: 3, writerBlockedNanos: 4e6 });
     }),
   );
 
@@ -190,12 +244,11 @@ describe("a reactor in turns", () => {
         onRelease: () => parts.notes.push("released"),
       });
       yield* group.start(
-        doing(({ notes }) =>
-          Effect.sync(() => {
-            group.stopUnsafe("from within");
-            notes.push("turn ends");
-          }),
-        )(parts).wire({}),
+        doing(({ notes }) => {
+          group.stopUnsafe("from within");
+          notes.push("turn ends");
+          return undefined;
+        })(parts).wire({}),
       );
       parts.signal.notify();
       const end = yield* group.ended;
@@ -229,7 +282,7 @@ describe("a reactor in turns", () => {
       const group = yield* ReactorGroup.make<string>({ name: "g" });
       yield* group.stop("enough");
       const parts = given();
-      const wired = doing(({ notes }) => Effect.sync(() => notes.push("turn")))(parts).wire({});
+      const wired = doing(({ notes }) => void notes.push("turn"))(parts).wire({});
       assert.isFalse(group.startTurns(wired));
       assert.deepStrictEqual(yield* Effect.exit(group.start(wired)), Exit.fail(new GroupClosed("g")));
       parts.signal.notify();
@@ -271,7 +324,7 @@ describe("a host of groups", () => {
               Effect.sync(() => notes.push("slow")),
             ),
           ),
-          group.start(doing(() => Effect.void)(given()).wire({})),
+          group.start(doing(() => undefined)(given()).wire({})),
         ),
       );
       yield* Scope.close(scope, Exit.void);

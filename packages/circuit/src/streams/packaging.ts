@@ -86,7 +86,7 @@ export class Packaging {
       if (cells >= most) return most;
       // A chunk's last bytes take a cell of their own.
       const sendable = stream.sendable;
-      if (sendable > 0) cells += Math.ceil(sendable / this.options.format.maxDataLength) + 1;
+      if (sendable > 0) cells += ((sendable / this.options.format.maxDataLength) | 0) + 2;
     }
     return Math.min(cells, most);
   }
@@ -122,6 +122,7 @@ export class Packaging {
 
   /** Ready streams that have nothing to send any more may have ended. */
   private reapReady(): void {
+    if (this.ready.length === 0) return;
     const waiting = this.ready;
     this.ready = [];
     const now = this.options.now();

@@ -1,6 +1,6 @@
 import { EndReason, relayCellV0 } from "@allium/cell";
 import { type GroupClosed, type Link, type LinkReader, type LinkWriter, Reactor, Signal } from "@allium/kernel";
-import { Duration, Effect, Exit, Layer, type Scope } from "effect";
+import { Effect, Exit, Layer, type Scope } from "effect";
 import type { CircuitContext } from "../circuit-context.ts";
 import { microsOfNanos } from "../congestion/index.ts";
 import { type CircuitError, meaningOf, toCircuitError } from "../errors.ts";
@@ -9,6 +9,7 @@ import type { HopFlow } from "../hop.ts";
 import type { StreamBatch, StreamTrain } from "../messages.ts";
 import { randomPoolOf } from "../random-pool.ts";
 import { StreamHandling, type StreamPath } from "../stream-path.ts";
+import { Alarm } from "./alarm.ts";
 import { StreamTable } from "./stream-table.ts";
 
 /** What streams of a process have in common. */
@@ -30,11 +31,13 @@ interface Parts {
   /** Wakes the reactor that delivers, and the one that collects; one and the same if one reactor does both. */
   readonly deliverer: Signal;
   readonly collector: Signal;
+  /** Rings when the rate of a stream allows more. */
+  readonly alarm: Alarm;
   /** The reactor that delivers found the table blocked, and waits to be woken. */
   deliveryBlocked: boolean;
 }
 
-/** Gives the table the next train, if it may have one. False if nothing could be done now. */
+/** Gives the table the next train, if it may have one. False if nothing could be done now. @throws what makes the circuit end */
 const deliverOne = (parts: Parts, inlet: LinkReader<StreamTrain>): boolean => {
   const { table } = parts;
   if (table.blocked) {
@@ -49,78 +52,83 @@ const deliverOne = (parts: Parts, inlet: LinkReader<StreamTrain>): boolean => {
   return true;
 };
 
-const attempt = <A>(run: () => A): Effect.Effect<A, CircuitError> => Effect.try({ try: run, catch: toCircuitError });
+/** Gives egress what streams have ready, if it has room. False if nothing could be done now. */
+const collectOne = (parts: Parts, outlet: LinkWriter<StreamBatch>): boolean => {
+  const { table } = parts;
+  table.settle();
+  const batch = outlet.waitsForRoom(parts.collector) ? undefined : table.collect();
+  if (parts.deliveryBlocked && !table.blocked) {
+    parts.deliveryBlocked = false;
+    parts.deliverer.notify();
+  }
+  if (batch === undefined) {
+    parts.alarm.set(table.alarm());
+    return false;
+  }
+  outlet.offerUnsafe(batch);
+  return true;
+};
 
-/** Sleeps until the collector is woken, or until the rate of a stream allows more. */
-const waitForWork = (circuit: CircuitContext, parts: Parts): Effect.Effect<void> =>
-  Effect.suspend(() => {
-    const at = parts.table.alarm();
-    if (at === undefined) return parts.collector.wait;
-    const now = microsOfNanos(circuit.clock.monotonicTimeNanosUnsafe());
-    return Effect.raceFirst(
-      parts.collector.wait,
-      Effect.andThen(
-        Effect.sleep(Duration.micros(BigInt(Math.max(1, at - now)))),
-        Effect.sync(() => parts.table.onAlarm()),
-      ),
-    );
+const failed = (cause: unknown): Effect.Effect<never, CircuitError> =>
+  Effect.try({
+    try: () => {
+      throw cause;
+    },
+    catch: toCircuitError,
   });
 
 /** One reactor that delivers and collects in turn. */
-const single = (circuit: CircuitContext, parts: Parts) =>
-  Reactor.make({
-    name: "streams",
-    reads: { inlet: Reactor.port<StreamTrain>() },
-    writes: { outlet: Reactor.port<StreamBatch>() },
-    run: ({ inlet, outlet }) =>
-      Effect.gen(function* () {
-        const { table } = parts;
+const single = Reactor.turns({
+  name: "streams",
+  reads: { inlet: Reactor.port<StreamTrain>() },
+  writes: { outlet: Reactor.port<StreamBatch>() },
+  signal: (parts: Parts) => parts.collector,
+  turn:
+    (parts, { inlet, outlet }) =>
+    () => {
+      try {
         for (;;) {
-          const delivered = yield* attempt(() => deliverOne(parts, inlet));
-          table.settle();
-          const batch = table.collect();
-          if (batch !== undefined) yield* outlet.offer(batch);
-          else if (!delivered) yield* waitForWork(circuit, parts);
+          const delivered = deliverOne(parts, inlet);
+          const collected = collectOne(parts, outlet);
+          if (!delivered && !collected) return undefined;
         }
-      }),
-  });
+      } catch (cause) {
+        return failed(cause);
+      }
+    },
+});
 
 /** The reactor that delivers to the applications. */
-const writing = (parts: Parts) =>
-  Reactor.make({
-    name: "stream-write",
-    reads: { inlet: Reactor.port<StreamTrain>() },
-    writes: {},
-    run: ({ inlet }) =>
-      Effect.gen(function* () {
-        for (;;) {
-          const delivered = yield* attempt(() => deliverOne(parts, inlet));
-          if (!delivered) yield* parts.deliverer.wait;
-        }
-      }),
-  });
+const writing = Reactor.turns({
+  name: "stream-write",
+  reads: { inlet: Reactor.port<StreamTrain>() },
+  writes: {},
+  signal: (parts: Parts) => parts.deliverer,
+  turn:
+    (parts, { inlet }) =>
+    () => {
+      try {
+        while (deliverOne(parts, inlet));
+        return undefined;
+      } catch (cause) {
+        return failed(cause);
+      }
+    },
+});
 
 /** The reactor that packages what the applications have. */
-const reading = (circuit: CircuitContext, parts: Parts) =>
-  Reactor.make({
-    name: "stream-read",
-    reads: {},
-    writes: { outlet: Reactor.port<StreamBatch>() },
-    run: ({ outlet }) =>
-      Effect.gen(function* () {
-        const { table } = parts;
-        for (;;) {
-          table.settle();
-          const batch = table.collect();
-          if (parts.deliveryBlocked && !table.blocked) {
-            parts.deliveryBlocked = false;
-            parts.deliverer.notify();
-          }
-          if (batch !== undefined) yield* outlet.offer(batch);
-          else yield* waitForWork(circuit, parts);
-        }
-      }),
-  });
+const reading = Reactor.turns({
+  name: "stream-read",
+  reads: {},
+  writes: { outlet: Reactor.port<StreamBatch>() },
+  signal: (parts: Parts) => parts.collector,
+  turn:
+    (parts, { outlet }) =>
+    () => {
+      while (collectOne(parts, outlet));
+      return undefined;
+    },
+});
 
 const makeParts = (
   circuit: CircuitContext,
@@ -156,16 +164,17 @@ const makeParts = (
         return () => fiber.interruptUnsafe();
       },
     });
+    const alarm = new Alarm(clock, runFork, () => table.onAlarm());
     yield* Effect.addFinalizer(() =>
       Effect.sync(() => {
+        alarm.set(undefined);
         const { cause } = circuit.group;
         table.closeAll(meaningOf(cause ?? { _tag: "Stopped", reason: "finished" }).endReason);
       }),
     );
     const inlet = circuit.group.link<StreamTrain>("ingress → streams");
     const outlet = circuit.group.link<StreamBatch>("streams → egress");
-    yield* inlet.reader.wakes(signals.deliverer);
-    return { table, inlet, outlet, ...signals, deliveryBlocked: false };
+    return { table, inlet, outlet, ...signals, alarm, deliveryBlocked: false };
   });
 
 const pathOf = (parts: Parts): DirectStreamPath => ({
@@ -191,9 +200,7 @@ export const directSingle =
     Effect.gen(function* () {
       const signal = Signal.make();
       const parts = yield* makeParts(circuit, hop, flow, config, { deliverer: signal, collector: signal });
-      yield* circuit.group.start(
-        single(circuit, parts).wire({ inlet: parts.inlet.reader, outlet: parts.outlet.writer }),
-      );
+      yield* circuit.group.start(single(parts).wire({ inlet: parts.inlet.reader, outlet: parts.outlet.writer }));
       return pathOf(parts);
     });
 
@@ -205,7 +212,7 @@ export const directSplit =
       const signals = { deliverer: Signal.make(), collector: Signal.make() };
       const parts = yield* makeParts(circuit, hop, flow, config, signals);
       yield* circuit.group.start(writing(parts).wire({ inlet: parts.inlet.reader }));
-      yield* circuit.group.start(reading(circuit, parts).wire({ outlet: parts.outlet.writer }));
+      yield* circuit.group.start(reading(parts).wire({ outlet: parts.outlet.writer }));
       return pathOf(parts);
     });
 

@@ -1,18 +1,20 @@
 import { Reactor, ReactorGroup, Signal } from "@allium/kernel";
-import { Effect } from "effect";
+import { Effect, Exit } from "effect";
 
 const counter = Reactor.turns({
   name: "counter",
   reads: { words: Reactor.port<string>() },
   writes: {},
   signal: (given: { readonly signal: Signal; readonly counts: Map<string, number> }) => given.signal,
-  turn: ({ counts }, { words }) =>
-    Effect.gen(function* () {
+  turn:
+    ({ counts }, { words }) =>
+    () => {
       for (let taken = words.takeUnsafe(); taken !== undefined; taken = words.takeUnsafe()) {
-        const word = yield* taken;
-        counts.set(word, (counts.get(word) ?? 0) + 1);
+        if (Exit.isFailure(taken)) return Effect.failCause(taken.cause);
+        counts.set(taken.value, (counts.get(taken.value) ?? 0) + 1);
       }
-    }),
+      return undefined;
+    },
 });
 
 export const countWords = Effect.gen(function* () {
