@@ -31,8 +31,8 @@ export interface LinkWriter<in A, in E = never> extends LinkEnd {
   /** Hands an item over if that is possible without waiting; else `false`, and nothing has happened. For hot paths. */
   readonly offerUnsafe: (item: A) => boolean;
   /**
-   * Whether there is no room. If so, the writer counts as waiting until there is, and then `signal` is notified, once. For a reactor in turns,
-   * which is the only writer.
+   * Whether there is no room. If so, the writer counts as waiting until there is, and then `signal` is notified, once. For a reactor in turns;
+   * others may `offer` beside it, but only one may ask.
    */
   waitsForRoom(signal: Signal): boolean;
   /** Ends the link cleanly. What was accepted, and what waits to be, is still delivered; then the reader meets `LinkEnded`. */
