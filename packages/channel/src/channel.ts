@@ -353,6 +353,8 @@ const makeWriter = Reactor.turns({
   reads: {},
   writes: {},
   signal: (writer: ChannelWriter) => writer.writable,
+  // All circuits have put their trains first, and one record takes them.
+  isLast: true,
   turn: (writer) => writer.turn,
 });
 

@@ -1,5 +1,5 @@
 import { Signal } from "@allium/kernel";
-import { Effect, type Scope } from "effect";
+import { Clock, Duration, Effect, type Scope } from "effect";
 import { READ_PAUSE_MILLIS } from "./timeouts.ts";
 
 // A relay that looks at a socket as soon as there is anything to read wakes up for every few cells: its peers write in bursts,
@@ -31,9 +31,10 @@ export const makeReadPace: Effect.Effect<ReadPace, never, Scope.Scope> = Effect.
       wake,
     ),
   );
-  yield* Effect.forkScoped(
-    Effect.forever(Effect.andThen(someRest.wait, Effect.andThen(Effect.sleep(READ_PAUSE_MILLIS), wake))),
-  );
+  // Made once, and without the pause that `forever` makes by itself: this happens hundreds of times a second.
+  const pause = (yield* Clock.Clock).sleep(Duration.millis(READ_PAUSE_MILLIS));
+  const cycle = Effect.andThen(someRest.wait, Effect.andThen(pause, wake));
+  yield* Effect.forkScoped(Effect.forever(cycle, { disableYield: true }));
   return {
     rest: (reader) => {
       if (!isOpen) return false;

@@ -245,8 +245,10 @@ describe("circuits of a channel", () => {
         test.peer.message(circId, { _tag: "CREATE_FAST", keyMaterial: Buffer.alloc(20) });
       }
       yield* settleUntil(() => test.channel.counters.cellsIn === 1_200);
-      // What one write took, and what may wait behind it.
-      assert.strictEqual(test.channel.counters.droppedCreates, 1_200 - 1_024 - test.channel.counters.cellsOut);
+      // What may wait, and what one write took before it was so much.
+      const answered = 1_200 - test.channel.counters.droppedCreates;
+      assert.isAtLeast(answered, 1_024);
+      assert.isAtMost(answered, 1_024 + test.channel.counters.cellsOut);
     }),
   );
 });

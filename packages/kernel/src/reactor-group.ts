@@ -5,6 +5,7 @@ import { type Link, type LinkClosed, LinkImpl } from "./link.ts";
 import { LivingMember, type Member, type MemberHost, TurningMember } from "./member.ts";
 import type { Turns, WiredReactor } from "./reactor.ts";
 import { Release } from "./release.ts";
+import { runQueueOf, type Wakes } from "./run-queue.ts";
 import { callOnNotify } from "./signal.ts";
 import type { GroupSnapshot, PortSnapshot } from "./snapshot.ts";
 import { TEARDOWN_DEADLINE } from "./timeouts.ts";
@@ -242,7 +243,12 @@ class GroupImpl<in out E, in out Reason> implements ReactorGroup<E, Reason>, Mem
   #addTurns(reactor: WiredReactor<unknown, never>, turns: Turns<unknown>): void {
     const member = new TurningMember(reactor, turns, this.#lastMember, this);
     this.#lastMember = member;
-    callOnNotify(turns.signal, this.#home.scheduler, member);
+    callOnNotify(turns.signal, this.#queueOf(turns), member);
+  }
+
+  #queueOf({ isLast }: Turns<unknown>): Wakes {
+    const queue = runQueueOf(this.#home.scheduler);
+    return isLast ? queue.last : queue;
   }
 
   /** Members that have not ended, the last started first. */
@@ -270,7 +276,7 @@ class GroupImpl<in out E, in out Reason> implements ReactorGroup<E, Reason>, Mem
       this.#interrupting = true;
       for (let member = this.#lastMember; member !== undefined; member = member.previous) {
         const { turns } = member.reactor;
-        if (turns !== undefined) callOnNotify(turns.signal, this.#home.scheduler, undefined);
+        if (turns !== undefined) callOnNotify(turns.signal, this.#queueOf(turns), undefined);
         member.interrupt();
       }
       for (const link of this.#links) link.closeUnsafe("release");

@@ -45,6 +45,8 @@ export interface WiredReactor<out E = never, out R = never> {
 export interface Turns<out E = never> {
   /** What begins a turn. */
   readonly signal: Signal;
+  /** Whether its turns come when no other reactor has something to do. */
+  readonly isLast: boolean;
   /** Makes its state; to be called before the first turn. */
   readonly begin: () => Turn<E>;
 }
@@ -88,6 +90,8 @@ export interface TurnsOptions<Of, Reads extends Ports, Writes extends Ports, E> 
   readonly writes: Writes;
   /** What begins a turn: all links that the reactor reads notify it, and so does whoever else has something for the reactor. */
   readonly signal: (of: Of) => Signal;
+  /** Its turns come when no other reactor has something to do: for one that gathers what the others make. @default false */
+  readonly isLast?: boolean;
   /**
    * Makes the reactor's state, when it first has something to do, and answers with what a turn does: take from everywhere it reads
    * until nothing is left, and return. What cannot go on because a link is full returns too: {@link LinkWriter.waitsForRoom}.
@@ -123,6 +127,10 @@ class WiredTurns<Of, Reads extends Ports, Writes extends Ports, E> implements Wi
 
   get writes(): ReadonlyArray<string> {
     return this.#declared.writes;
+  }
+
+  get isLast(): boolean {
+    return this.#declared.options.isLast === true;
   }
 
   begin(): Turn<E> {

@@ -19,11 +19,19 @@ export interface Wakeable {
  */
 export const WAKES_PER_TURN = 256;
 
+/** Where a wake is put to have its turn. */
+export interface Wakes {
+  readonly push: (wake: Wakeable) => void;
+}
+
 /** The run queue of one `Scheduler`. */
-export class RunQueue {
+export class RunQueue implements Wakes {
+  /** Wakes that are put here run when no others are left in the turn: for those who gather what the others make. */
+  readonly last: Wakes = { push: (wake) => this.#put(this.#late, wake) };
   readonly #scheduleTask: (task: () => void) => void;
   #ready: Array<Wakeable> = [];
   #next = 0;
+  readonly #late: Array<Wakeable> = [];
   #scheduled = false;
 
   constructor(scheduler: Scheduler.Scheduler) {
@@ -33,7 +41,11 @@ export class RunQueue {
 
   /** Runs `wake` after the code that is running now, in the order of the pushes. */
   push(wake: Wakeable): void {
-    this.#ready.push(wake);
+    this.#put(this.#ready, wake);
+  }
+
+  #put(queue: Array<Wakeable>, wake: Wakeable): void {
+    queue.push(wake);
     if (!this.#scheduled) {
       this.#scheduled = true;
       this.#scheduleTask(this.#drain);
@@ -42,17 +54,19 @@ export class RunQueue {
 
   readonly #drain = (): void => {
     const ready = this.#ready;
+    const late = this.#late;
     let budget = WAKES_PER_TURN;
     try {
-      while (this.#next < ready.length && budget > 0) {
-        budget--;
-        (ready[this.#next++] as Wakeable).runWake();
-      }
+      do {
+        while (this.#next < ready.length && budget-- > 0) (ready[this.#next++] as Wakeable).runWake();
+        // At the end of the turn at the latest, however much is left for the next.
+        for (let left = late.length; left > 0; left--, budget--) late.shift()?.runWake();
+      } while (budget > 0 && this.#next < ready.length);
     } finally {
       // Reached too when a fiber's observer throws: one bad callback must not leave every other fiber asleep.
       ready.splice(0, this.#next);
       this.#next = 0;
-      this.#scheduled = ready.length > 0;
+      this.#scheduled = ready.length > 0 || late.length > 0;
       if (this.#scheduled) this.#scheduleTask(this.#drain);
     }
   };

@@ -1,5 +1,5 @@
 import { Effect, Exit, type Scheduler } from "effect";
-import { type RunQueue, runQueueOf, type Wakeable } from "./run-queue.ts";
+import { runQueueOf, type Wakeable, type Wakes } from "./run-queue.ts";
 
 /**
  * A level-triggered wake-up for one reactor.
@@ -40,7 +40,7 @@ class SignalImpl implements Signal, Wakeable {
   isSet = false;
   /** A fiber that waits, or the reactor whose turns this begins. */
   #waiter: Resume | Wakeable | undefined;
-  #queue: RunQueue | undefined;
+  #queue: Wakes | undefined;
   /** Made with the first `wait`. */
   #wait: Effect.Effect<void> | undefined;
 
@@ -62,8 +62,8 @@ class SignalImpl implements Signal, Wakeable {
     if (this.#waiter !== undefined) this.#queue?.push(this);
   }
 
-  turns(scheduler: Scheduler.Scheduler, turn: Wakeable | undefined): void {
-    this.#queue = runQueueOf(scheduler);
+  turns(queue: Wakes, turn: Wakeable | undefined): void {
+    this.#queue = queue;
     this.#waiter = turn;
     if (this.isSet && turn !== undefined) this.#queue.push(this);
   }
@@ -105,9 +105,8 @@ export const Signal = {
 };
 
 /**
- * From now on `turn` is called after each `notify`, in the run queue of `scheduler`, in place of a fiber that waits; soon, if one
- * stands unconsumed. Consumes it. For reactors in turns: nobody may `wait` on the signal beside it. A second call replaces the first,
- * `undefined` ends it.
+ * From now on `turn` is called after each `notify`, in `queue`, in place of a fiber that waits; soon, if one stands unconsumed. Consumes it. For
+ * reactors in turns: nobody may `wait` on the signal beside it. A second call replaces the first, `undefined` ends it.
  */
-export const callOnNotify = (signal: Signal, scheduler: Scheduler.Scheduler, turn: Wakeable | undefined): void =>
-  (signal as SignalImpl).turns(scheduler, turn);
+export const callOnNotify = (signal: Signal, queue: Wakes, turn: Wakeable | undefined): void =>
+  (signal as SignalImpl).turns(queue, turn);

@@ -170,6 +170,36 @@ describe("a reactor in turns", () => {
     }),
   );
 
+  it.effect("has its turns after the others if it is the last, and then sees what all of them have made", () =>
+    Effect.gen(function* () {
+      const group = yield* ReactorGroup.make<string>({ name: "g" });
+      const notes: Array<string> = [];
+      const [gathering, making] = [Signal.make(), Signal.make()];
+      const reactor = (name: string, isLast: boolean, turn: () => void) =>
+        Reactor.turns({
+          name,
+          reads: {},
+          writes: {},
+          isLast,
+          signal: (signal: Signal) => signal,
+          turn: () => () => void turn(),
+        });
+      let made = 0;
+      const gatherer = reactor("gatherer", true, () => notes.push(`gathered ${made}`));
+      const maker = reactor("maker", false, () => {
+        made++;
+        gathering.notify();
+        if (made % 300 !== 0) making.notify();
+      });
+      yield* group.start(gatherer(gathering).wire({}));
+      yield* group.start(maker(making).wire({}));
+      making.notify();
+      yield* settle;
+      // Not before the first is through with all that it has to do, but in each turn of the event loop.
+      assert.deepStrictEqual(notes, ["gathered 256", "gathered 300"]);
+    }),
+  );
+
   it.effect("ends its group by a turn that fails, dies, or whose making throws; the rest are consequences", () =>
     Effect.gen(function* () {
       const bug = new Error("a bug");
