@@ -2,16 +2,27 @@
  * The figures of `docs/measurements.md`: benchmarks of the packages in one process, then Allium's relay and `tor`'s in one
  * network and one run. Says how much else the machine was doing.
  *
- *     npm run bench                    everything
- *     npm run bench -- --only relay    the network, or `packages`
+ *     npm run bench                    the packages, then the relay beside `tor`
+ *     npm run bench -- --only relay    one of `packages`, `relay`, `load`, `soak`
  *     npm run bench -- --bytes 60000000 --rounds 3 --circuits 2000
+ *
+ * Three more, each for itself:
+ *
+ *     npm run bench -- --only load --idle 1000 --seconds 20     the relay beside `tor` with 1, 10 and 100 streams, and latency beside bulk
+ *     npm run bench -- --only soak --minutes 30                 mixed load; fails when something grew or arrived changed
+ *     npm run bench -- --profile [--perf] [--streams 1]         where the time of a cell goes (docs/where-time-goes.md)
  */
 import { spawnSync } from "node:child_process";
 import { globSync } from "node:fs";
 import { loadavg } from "node:os";
 import { parseArgs } from "node:util";
-import { AlliumRelay, INSTALL_TOR, missingTor } from "../network/index.ts";
-import { type BenchNetwork, startBenchNetwork } from "./support.ts";
+import { INSTALL_TOR, missingTor } from "../network/index.ts";
+import { type AlliumBench, startAlliumBench } from "./allium-bench.ts";
+import { formatLoad, measureLoad } from "./load.ts";
+import { echoClient, formatLoadedLatency, type LoadedLatency, measureLoadedLatency } from "./load-latency.ts";
+import { formatProfiles, profileRelay } from "./profile.ts";
+import { soakRelay } from "./soak.ts";
+import type { Position, RelayUnderTest } from "./support.ts";
 import { formatFigures, measureRelays, torAt } from "./tor-baseline.ts";
 
 const { values } = parseArgs({
@@ -20,6 +31,12 @@ const { values } = parseArgs({
     bytes: { type: "string", default: "60000000" },
     rounds: { type: "string", default: "3" },
     circuits: { type: "string", default: "2000" },
+    idle: { type: "string", default: "1000" },
+    seconds: { type: "string", default: "20" },
+    minutes: { type: "string", default: "30" },
+    streams: { type: "string", default: "1" },
+    profile: { type: "boolean", default: false },
+    perf: { type: "boolean", default: false },
   },
 });
 
@@ -27,6 +44,9 @@ const say = (text: string): void => console.error(text);
 
 /** As the first line of `allium-relay` has it. */
 const YOUNG_GENERATION = ["--min-semi-space-size=2", "--max-semi-space-size=2"];
+
+const bytes = Number(values.bytes);
+const rounds = Number(values.rounds);
 
 const benchPackages = (): void => {
   for (const file of globSync("packages/*/bench/*.bench.ts").sort()) {
@@ -36,40 +56,98 @@ const benchPackages = (): void => {
   }
 };
 
-/** One run: Allium's relay at each position, then `tor` at the same, in the same network. */
-const benchRelay = async (): Promise<void> => {
-  if (missingTor().length > 0) {
-    console.error(`No tor to measure beside: ${INSTALL_TOR}`);
-    process.exitCode = 1;
-    return;
-  }
-  const bytes = Number(values.bytes);
-  const rounds = Number(values.rounds);
-  const circuits = Number(values.circuits);
-  let allium: AlliumRelay | undefined;
-  await using bench: BenchNetwork = await startBenchNetwork({
-    relays: 4,
-    exits: 1,
-    consensusParams: { cfx_enabled: 0 },
-    onProgress: ({ phase, seconds, text }) => phase !== "client" && say(`${seconds.toFixed(1)} s ${text}`),
-    beside: async (network) => {
-      allium = await AlliumRelay.start(network, { exit: { policy: ["accept *:*"] } });
-    },
-  });
-  if (allium === undefined) throw new Error("Allium's relay was not started");
-  const { status } = await bench.network.waitForConsensus(allium.nickname, { flags: ["Running", "Valid"] });
-  // An exit serves no streams from a relay that it does not know.
-  await allium.knowsRelays(bench.network.nodes.length - bench.network.clients.length);
-  const relay = { nickname: "Allium", fingerprint: status.fingerprint, pid: allium.pid };
-  const options = { bytes, rounds, circuits, onProgress: say };
-  const before = loadavg()[0] ?? 0;
-  const tor = torAt(bench);
-  const figures = await allium.whileRunning(measureRelays(bench, (position) => [relay, tor(position)], options));
-  console.log(`\n${formatFigures(figures)}`);
+/** Allium's relay, and the `tor` daemon at the same position beside it. */
+const bothAt =
+  (bench: AlliumBench) =>
+  (position: Position): ReadonlyArray<RelayUnderTest> => [bench.relay, torAt(bench)(position)];
+
+/** Says how busy the machine was; to be called with its load average at the start. */
+const sayLoad = (before: number): void =>
   console.log(
     `\nLoad before: ${before.toFixed(2)}, after: ${(loadavg()[0] ?? 0).toFixed(2)}; the median of ${rounds} times ${bytes / 1e6} MB each way.`,
   );
+
+/** One run: Allium's relay at each position, then `tor` at the same, in the same network. */
+const benchRelay = async (): Promise<void> => {
+  await using bench = await startAlliumBench({ onProgress: say });
+  const options = { bytes, rounds, circuits: Number(values.circuits), onProgress: say };
+  const before = loadavg()[0] ?? 0;
+  const figures = await bench.allium.whileRunning(measureRelays(bench, bothAt(bench), options));
+  console.log(`\n${formatFigures(figures)}`);
+  sayLoad(before);
 };
 
-if (values.only !== "relay") benchPackages();
-if (values.only !== "packages") await benchRelay();
+const LOADED_POSITIONS: ReadonlyArray<Position> = ["exit", "middle"];
+
+/** The same under load: more streams, idle circuits beside them, small messages beside bulk. */
+const benchLoad = async (): Promise<void> => {
+  await using bench = await startAlliumBench({ clients: 2, metrics: true, onProgress: say });
+  const { allium, relay, network } = bench;
+  const before = loadavg()[0] ?? 0;
+  const measure = async (): Promise<void> => {
+    const figures = await measureLoad(bench, bothAt(bench), {
+      positions: LOADED_POSITIONS,
+      streams: [1, 10, 100],
+      idle: [0, Number(values.idle)],
+      bytes,
+      rounds,
+      onProgress: say,
+    });
+    console.log(`\n${formatLoad(figures)}`);
+    const echo = await echoClient(bench, network.clients[1]!);
+    const latencies: Array<LoadedLatency> = [];
+    for (const position of LOADED_POSITIONS) {
+      for (const one of bothAt(bench)(position)) {
+        say(`${one.nickname} as ${position}: echoes beside bulk`);
+        const metricsPort = one === relay ? allium.metricsPort : undefined;
+        const seconds = Number(values.seconds);
+        latencies.push(await measureLoadedLatency(bench, echo, one, position, { seconds, metricsPort }));
+      }
+    }
+    console.log(`\nEchoes of 500 B beside 10 bulk streams each way:\n\n${formatLoadedLatency(latencies)}`);
+  };
+  await allium.whileRunning(measure());
+  sayLoad(before);
+};
+
+const benchSoak = async (): Promise<void> => {
+  const minutes = Number(values.minutes);
+  if (!(await soakRelay(minutes, (line) => console.log(line), say))) process.exitCode = 1;
+};
+
+const benchProfile = async (): Promise<void> => {
+  const { perf } = values;
+  const options = { bytes, streams: Number(values.streams), perf, onProgress: say };
+  const profiles = await profileRelay(options);
+  console.log(`\n${formatProfiles(profiles, perf)}`);
+  console.log(
+    `\nOf ${bytes / 1e6} MB in ${values.streams} stream(s); processor time without the profiler, shares with it. ` +
+      (perf
+        ? "All threads; a function that V8 has inlined counts to its caller."
+        : '"below JavaScript" is what runs without a script: reads of sockets, TLS decryption, the event loop.'),
+  );
+};
+
+/** Whether there is a `tor` to measure beside; says how to get one. */
+const torIsThere = (): boolean => {
+  if (missingTor().length === 0) return true;
+  console.error(`No tor to measure beside: ${INSTALL_TOR}`);
+  process.exitCode = 1;
+  return false;
+};
+
+const inNetwork: Readonly<Record<string, () => Promise<void>>> = {
+  relay: benchRelay,
+  load: benchLoad,
+  soak: benchSoak,
+  profile: benchProfile,
+};
+
+const wanted = values.profile ? "profile" : (values.only ?? "relay");
+if (wanted !== "packages" && inNetwork[wanted] === undefined) {
+  console.error(`--only ${wanted}: one of packages, ${Object.keys(inNetwork).join(", ")}`);
+  process.exitCode = 2;
+} else {
+  if (wanted === "packages" || (values.only === undefined && !values.profile)) benchPackages();
+  if (wanted !== "packages" && torIsThere()) await inNetwork[wanted]?.();
+}

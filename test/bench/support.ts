@@ -46,15 +46,20 @@ export const startBenchNetwork = async (options: TorNetworkOptions = {}): Promis
   }
 };
 
-/** A path of three with `relay` at `position`, the rest `tor` daemons of the network. */
+/**
+ * A path of three with `relay` at `position`, the rest `tor` daemons of the network.
+ *
+ * @param past how many of the network's relays to leave for other paths
+ */
 export const pathThrough = (
   network: TorNetwork,
   relay: RelayUnderTest,
   position: Position,
+  past = 0,
 ): Readonly<Record<Position, PathRelay>> => {
   const free = <A extends PathRelay>(nodes: ReadonlyArray<A>): Array<A> =>
     nodes.filter((node) => node.fingerprint !== relay.fingerprint);
-  const [first, second] = free(network.relays);
+  const [first, second] = free(network.relays).slice(past);
   const exit = position === "exit" ? relay : free(network.exits)[0];
   const guard = position === "guard" ? relay : first;
   const middle = position === "middle" ? relay : position === "guard" ? first : second;

@@ -89,7 +89,7 @@ export const measureRelays = async (
 };
 
 /** The result whose cost is the median, with the median of the speeds. */
-const medianOf = (results: ReadonlyArray<GoodputResult>): GoodputResult => {
+export const medianOf = (results: ReadonlyArray<GoodputResult>): GoodputResult => {
   const middle = Math.floor(results.length / 2);
   const byCost = [...results].sort((one, other) => one.relayCpuPerGigabyte - other.relayCpuPerGigabyte);
   const speeds = results.map(({ bytesPerSecond }) => bytesPerSecond).sort((one, other) => one - other);

@@ -1,4 +1,5 @@
-import { CircuitFailedError, type ControlEvent, Meter, processUsage, WaitTimeoutError } from "../network/index.ts";
+import { Meter, processUsage } from "../network/index.ts";
+import { CircuitBuilder, type CircuitsBuilt } from "./circuits-at-once.ts";
 import { type BenchNetwork, fingerprints, type Position, pathThrough, type RelayUnderTest } from "./support.ts";
 
 /** What building circuits and holding them idle cost. */
@@ -34,42 +35,27 @@ export const measureCircuits = async (
   // The channels between the path's relays are there before the count begins.
   await control.closeCircuit(await control.buildCircuit(path));
 
-  await using events = await control.events("CIRC");
-  const outcomes = new CircuitOutcomes(events);
-  const built: Array<string> = [];
-  let failed = 0;
+  await using builder = await CircuitBuilder.open(control);
+  const circuits: CircuitsBuilt = { built: [], failed: 0 };
   let seconds = 0;
   const buildMore = async (more: number): Promise<void> => {
-    let left = more;
-    const worker = async (): Promise<void> => {
-      while (left > 0) {
-        left--;
-        const circuitId = await control.extendCircuit(path);
-        try {
-          built.push(await outcomes.of(circuitId));
-        } catch (error) {
-          if (!(error instanceof CircuitFailedError)) throw error;
-          failed++;
-        }
-      }
-    };
     const started = performance.now();
-    await Promise.all(Array.from({ length: concurrency }, worker));
+    await builder.build(path, more, concurrency, circuits);
     seconds += (performance.now() - started) / 1000;
   };
 
   const meter = new Meter({ relay: relay.pid, client: bench.client.pid });
   await buildMore(Math.ceil(count / 2));
-  const half = { built: built.length, relay: await relayMemory(), client: clientMemory() };
+  const half = { built: circuits.built.length, relay: await relayMemory(), client: clientMemory() };
   await buildMore(Math.floor(count / 2));
   const usage = meter.read();
-  const full = { built: built.length, relay: await relayMemory(), client: clientMemory() };
-  for (const circuitId of built) await control.closeCircuit(circuitId).catch(() => {});
+  const full = { built: circuits.built.length, relay: await relayMemory(), client: clientMemory() };
+  await builder.closeAll(circuits.built);
 
   const grown = Math.max(1, full.built - half.built);
   return {
     built: full.built,
-    failed,
+    failed: circuits.failed,
     builtPerSecond: full.built / seconds,
     relayCpuPerCircuit: usage.relay.cpuSeconds / Math.max(1, full.built),
     clientCpuPerCircuit: usage.client.cpuSeconds / Math.max(1, full.built),
@@ -77,38 +63,3 @@ export const measureCircuits = async (
     clientMemoryPerCircuit: (full.client - half.client) / grown,
   };
 };
-
-/** Tells many waiters apart that one stream of CIRC events answers. */
-class CircuitOutcomes {
-  private readonly waiting = new Map<string, PromiseWithResolvers<string>>();
-
-  constructor(events: AsyncIterable<ControlEvent>) {
-    void this.run(events);
-  }
-
-  /** The circuit's id once it is built. @throws CircuitFailedError, WaitTimeoutError when the events end first */
-  of(circuitId: string): Promise<string> {
-    return this.waiter(circuitId).promise;
-  }
-
-  private waiter(circuitId: string): PromiseWithResolvers<string> {
-    const known = this.waiting.get(circuitId) ?? Promise.withResolvers<string>();
-    // An outcome that comes before anybody asks for it is not an unhandled rejection.
-    known.promise.catch(() => {});
-    this.waiting.set(circuitId, known);
-    return known;
-  }
-
-  private async run(events: AsyncIterable<ControlEvent>): Promise<void> {
-    for await (const { words, fields } of events) {
-      const [circuitId = "", status] = words;
-      if (status === "BUILT") this.waiter(circuitId).resolve(circuitId);
-      else if (status === "FAILED" || status === "CLOSED") {
-        this.waiter(circuitId).reject(
-          new CircuitFailedError(circuitId, fields["REASON"] ?? "UNKNOWN", fields["REMOTE_REASON"]),
-        );
-      }
-    }
-    for (const { reject } of this.waiting.values()) reject(new WaitTimeoutError("circuits", 0, "no more events"));
-  }
-}

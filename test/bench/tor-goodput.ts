@@ -13,20 +13,38 @@ export interface GoodputResult {
   readonly cpuPerGigabyte: Readonly<Record<Position | "client" | "origin", number>>;
 }
 
+/** How to carry them. */
+export interface GoodputOptions {
+  /** @default 50_000_000 */
+  readonly bytes?: number;
+  /** @default "down" */
+  readonly direction?: Direction;
+  /** Streams at once, each with its part of the bytes. @default 1 */
+  readonly streams?: number;
+  /** Circuits that the streams are spread over, all on the same path. @default 1 */
+  readonly circuits?: number;
+  /** Put around the part that is measured, as a profiler is; the opening of circuits and of windows is not in it. */
+  readonly around?: (work: () => Promise<TransferReport>) => Promise<TransferReport>;
+}
+
 /**
- * Moves `bytes` over one circuit with the relay under test at `position`, in one stream (or several at once), without
- * digests at the ends.
+ * Moves `bytes` through the relay under test at `position`, without digests at the ends: over one circuit in one stream, or
+ * more of both.
  */
 export const measureGoodput = async (
   bench: BenchNetwork,
   relay: RelayUnderTest,
   position: Position,
-  options: { readonly bytes?: number; readonly direction?: Direction; readonly streams?: number } = {},
+  options: GoodputOptions = {},
 ): Promise<GoodputResult> => {
-  const { bytes = 50_000_000, direction = "down", streams = 1 } = options;
+  const { bytes = 50_000_000, direction = "down", streams = 1, circuits = 1, around = (work) => work() } = options;
   const path = pathThrough(bench.network, relay, position);
-  const circuitId = await bench.client.control.buildCircuit(fingerprints(path));
-  const dial = (): Promise<Socket> => bench.dialer.connect({ circuitId }, bench.origin.host, bench.origin.port);
+  const circuitIds: Array<string> = [];
+  for (let count = 0; count < circuits; count++) {
+    circuitIds.push(await bench.client.control.buildCircuit(fingerprints(path)));
+  }
+  const dial = (index: number): Promise<Socket> =>
+    bench.dialer.connect({ circuitId: circuitIds[index % circuits]! }, bench.origin.host, bench.origin.port);
   const run = (size: number): Promise<TransferReport> =>
     runTransfers({
       dial,
@@ -37,7 +55,7 @@ export const measureGoodput = async (
       verify: false,
       timeoutMs: 300_000,
     });
-  // Opens the congestion window and warms a just-in-time compiler; not counted.
+  // Opens the congestion windows and warms a just-in-time compiler; not counted.
   assertNoFailure(await run(bytes / 10));
   const meter = new Meter({
     guard: path.guard.pid,
@@ -46,10 +64,10 @@ export const measureGoodput = async (
     client: bench.client.pid,
     origin: bench.origin.pid,
   });
-  const report = await run(bytes);
+  const report = await around(() => run(bytes));
   const usage = meter.read();
   assertNoFailure(report);
-  await bench.client.control.closeCircuit(circuitId);
+  for (const circuitId of circuitIds) await bench.client.control.closeCircuit(circuitId);
   const cost = (name: keyof typeof usage): number => cpuPerGigabyte(usage[name].cpuSeconds, report.bytes);
   return {
     bytes: report.bytes,

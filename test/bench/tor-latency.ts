@@ -23,21 +23,29 @@ export const measureLatency = async (
   const circuitId = await bench.client.control.buildCircuit(fingerprints(path));
   const socket = await bench.dialer.connect({ circuitId }, bench.origin.host, bench.origin.port);
   try {
-    const times = await echoRounds(socket, rounds);
-    times.sort((left, right) => left - right);
-    return { median: times[Math.floor(rounds / 2)]!, p95: times[Math.floor(rounds * 0.95)]! };
+    const times = await echoRounds(socket, (round) => round < rounds);
+    return { median: percentile(times, 0.5), p95: percentile(times, 0.95) };
   } finally {
     socket.destroy();
     await bench.client.control.closeCircuit(circuitId).catch(() => {});
   }
 };
 
-/** Seconds from each message's first byte out to its last byte back. */
-const echoRounds = async (socket: Socket, rounds: number): Promise<Array<number>> => {
+/** The value that so great a part of the values is below. */
+export const percentile = (values: ReadonlyArray<number>, part: number): number => {
+  const sorted = [...values].sort((left, right) => left - right);
+  return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * part))] ?? Number.NaN;
+};
+
+/**
+ * Sends one message after another on a fresh connection to the origin, as long as `more` says so. Gives the seconds from each
+ * one's first byte out to its last byte back.
+ */
+export const echoRounds = async (socket: Socket, more: (round: number) => boolean): Promise<Array<number>> => {
   const reader = new SocketReader(socket);
   await writeAll(socket, formatRequest({ mode: "echo" }));
   const times: Array<number> = [];
-  for (let round = 0; round < rounds; round++) {
+  for (let round = 0; more(round); round++) {
     const started = performance.now();
     await writeAll(socket, MESSAGE);
     await reader.exactly(MESSAGE.length);
