@@ -1,5 +1,6 @@
 import { AlliumRelay, type TorNetworkOptions } from "../network/index.ts";
-import { type BenchNetwork, type RelayUnderTest, startBenchNetwork } from "./support.ts";
+import { perfArguments } from "./perf-record.ts";
+import { type BenchNetwork, type RelayUnderTest, startBenchNetwork, YOUNG_GENERATION } from "./support.ts";
 
 /** A network for measuring that has Allium's relay in it, as an exit among `tor` daemons. */
 export interface AlliumBench extends BenchNetwork {
@@ -17,14 +18,14 @@ export interface AlliumBenchOptions {
   readonly metrics?: boolean;
   /** Opens the platform's inspector, which takes profiles. @default false */
   readonly inspect?: boolean;
-  /** Options of Node itself for Allium's process, beside those of its first line. */
-  readonly nodeOptions?: ReadonlyArray<string>;
+  /** Whether the system's `perf` is to know Allium's functions by name. @default false */
+  readonly perf?: boolean;
   readonly onProgress?: (text: string) => void;
 }
 
 /** Four relays and an exit of `tor` beside Allium's relay, without conflux; returns when everybody knows everybody. */
 export const startAlliumBench = async (options: AlliumBenchOptions = {}): Promise<AlliumBench> => {
-  const { clients = 1, metrics = false, inspect = false, nodeOptions = [], onProgress = () => {} } = options;
+  const { clients = 1, metrics = false, inspect = false, perf = false, onProgress = () => {} } = options;
   let allium: AlliumRelay | undefined;
   let inspectorPort: number | undefined;
   const network: TorNetworkOptions = {
@@ -35,12 +36,12 @@ export const startAlliumBench = async (options: AlliumBenchOptions = {}): Promis
     onProgress: ({ phase, seconds, text }) => phase !== "client" && onProgress(`${seconds.toFixed(1)} s ${text}`),
     beside: async (starting) => {
       inspectorPort = inspect ? await starting.ports.take() : undefined;
-      const flags = [...nodeOptions, ...(inspectorPort === undefined ? [] : [`--inspect=127.0.0.1:${inspectorPort}`])];
       allium = await AlliumRelay.start(starting, {
         exit: { policy: ["accept *:*"] },
         metrics,
         // By the environment, so that the program's first line counts as it does for an operator.
-        ...(flags.length === 0 ? {} : { env: { NODE_OPTIONS: flags.join(" ") } }),
+        ...(inspectorPort === undefined ? {} : { env: { NODE_OPTIONS: `--inspect=127.0.0.1:${inspectorPort}` } }),
+        ...(perf ? { nodeArguments: [...YOUNG_GENERATION, ...perfArguments(starting.directory)] } : {}),
       });
     },
   };

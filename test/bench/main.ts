@@ -22,7 +22,7 @@ import { formatLoad, measureLoad } from "./load.ts";
 import { echoClient, formatLoadedLatency, type LoadedLatency, measureLoadedLatency } from "./load-latency.ts";
 import { formatProfiles, profileRelay } from "./profile.ts";
 import { soakRelay } from "./soak.ts";
-import type { Position, RelayUnderTest } from "./support.ts";
+import { type Position, type RelayUnderTest, YOUNG_GENERATION } from "./support.ts";
 import { formatFigures, measureRelays, torAt } from "./tor-baseline.ts";
 
 const { values } = parseArgs({
@@ -41,9 +41,6 @@ const { values } = parseArgs({
 });
 
 const say = (text: string): void => console.error(text);
-
-/** As the first line of `allium-relay` has it. */
-const YOUNG_GENERATION = ["--min-semi-space-size=2", "--max-semi-space-size=2"];
 
 const bytes = Number(values.bytes);
 const rounds = Number(values.rounds);

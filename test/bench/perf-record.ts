@@ -1,12 +1,17 @@
 import { execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
-import { rmSync } from "node:fs";
+import { readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Sample } from "./attribution.ts";
-import { readPerfScript } from "./perf-script.ts";
+import { latestNames, readPerfScript } from "./perf-script.ts";
 
-/** What V8 must be told so that `perf` knows its functions by name. */
-export const PERF_NODE_OPTIONS: ReadonlyArray<string> = ["--perf-basic-prof"];
+/** What V8 must be told so that `perf` knows its functions by name: they stay where they are, and so do their names. */
+export const perfArguments = (directory: string): ReadonlyArray<string> => [
+  "--perf-basic-prof",
+  "--no-compact-code-space",
+  "--no-logfile-per-isolate",
+  `--logfile=${join(directory, "v8.log")}`,
+];
 
 const SAMPLES_PER_SECOND = 4999;
 
@@ -28,14 +33,32 @@ export const recordPerf = async <A>(
   const result = await work();
   perf.kill("SIGINT");
   await ended;
-  const text = execFileSync("perf", ["script", "-i", file, "-F", "comm,ip,sym,dso"], {
-    encoding: "utf8",
-    maxBuffer: MAX_OUTPUT_BYTES,
-    stdio: ["ignore", "pipe", "ignore"],
-  });
+  const text = withLatestNames(pid, () =>
+    execFileSync("perf", ["script", "-i", file, "-F", "comm,ip,sym,dso"], {
+      encoding: "utf8",
+      maxBuffer: MAX_OUTPUT_BYTES,
+      stdio: ["ignore", "pipe", "ignore"],
+    }),
+  );
   rmSync(file, { force: true });
   return [result, readPerfScript(text)];
 };
 
+/** Where V8 writes its names, and `perf` looks for them. */
+const mapOf = (pid: number): string => `/tmp/perf-${pid}.map`;
+
+/** Puts a map with those names alone that are still true in the place of V8's, to which it goes on adding. */
+const withLatestNames = <A>(pid: number, work: () => A): A => {
+  const map = mapOf(pid);
+  const aside = `${map}.all`;
+  renameSync(map, aside);
+  try {
+    writeFileSync(map, latestNames(readFileSync(aside, "utf8")));
+    return work();
+  } finally {
+    renameSync(aside, map);
+  }
+};
+
 /** Takes away the map of names that V8 has written for `perf`. */
-export const removePerfMap = (pid: number): void => rmSync(`/tmp/perf-${pid}.map`, { force: true });
+export const removePerfMap = (pid: number): void => rmSync(mapOf(pid), { force: true });

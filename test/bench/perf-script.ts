@@ -24,3 +24,30 @@ const frameOf = (symbol: string): Frame => {
   const [, name, file] = SCRIPT.exec(symbol) ?? [];
   return name === undefined || file === undefined ? { name: symbol, file: "" } : { name, file };
 };
+
+/** A line of a map: start and size in hexadecimal, and a name. */
+const MAPPED = /^([0-9a-f]+) ([0-9a-f]+) ./;
+
+/**
+ * The lines of a map of names (`/tmp/perf-PID.map`) that are true now. V8 only ever adds to it: where it has given the memory of
+ * one function to another, both are there, and `perf` would take either.
+ */
+export const latestNames = (map: string): string => {
+  const kept: Array<{ readonly start: number; readonly end: number; readonly line: string }> = [];
+  // The newest first; what touches a newer one is gone.
+  for (const line of map.split("\n").reverse()) {
+    const [, from, size] = MAPPED.exec(line) ?? [];
+    if (from === undefined || size === undefined) continue;
+    const start = Number.parseInt(from, 16);
+    const end = start + Number.parseInt(size, 16);
+    let low = 0;
+    for (let high = kept.length; low < high; ) {
+      const middle = (low + high) >>> 1;
+      if (kept[middle]!.end <= start) low = middle + 1;
+      else high = middle;
+    }
+    // The first that ends after this one begins.
+    if (kept[low] === undefined || kept[low]!.start >= end) kept.splice(low, 0, { start, end, line });
+  }
+  return kept.map(({ line }) => `${line}\n`).join("");
+};

@@ -3,7 +3,7 @@ import { type AlliumBench, startAlliumBench } from "./allium-bench.ts";
 import { attribute, PLACES, type Place, sharesOf, withBelow } from "./attribution.ts";
 import { samplesOf } from "./cpu-profile.ts";
 import { Inspector } from "./inspector.ts";
-import { PERF_NODE_OPTIONS, recordPerf, removePerfMap } from "./perf-record.ts";
+import { recordPerf, removePerfMap } from "./perf-record.ts";
 import type { Position } from "./support.ts";
 import { type ThreadUsage, threadUsage, usedBetween } from "./thread-usage.ts";
 import { measureGoodput } from "./tor-goodput.ts";
@@ -49,11 +49,7 @@ export interface ProfileOptions {
 /** Profiles Allium's relay as exit in both directions and as middle, warm, in a network of `tor`. */
 export const profileRelay = async (options: ProfileOptions): Promise<ReadonlyArray<CellProfile>> => {
   const { perf, onProgress } = options;
-  await using bench = await startAlliumBench({
-    inspect: !perf,
-    ...(perf ? { nodeOptions: PERF_NODE_OPTIONS } : {}),
-    onProgress,
-  });
+  await using bench = await startAlliumBench({ inspect: !perf, perf, onProgress });
   try {
     await using inspector = bench.inspectorPort === undefined ? null : await Inspector.connect(bench.inspectorPort);
     const profiles: Array<CellProfile> = [];

@@ -1,5 +1,8 @@
 import { type Origin, PinnedDialer, TorNetwork, type TorNetworkOptions, type TorNode } from "../network/index.ts";
 
+/** Options of Node, as the first line of `allium-relay` has them. */
+export const YOUNG_GENERATION: ReadonlyArray<string> = ["--min-semi-space-size=2", "--max-semi-space-size=2"];
+
 /** A relay of any implementation that is in the network's consensus. */
 export interface RelayUnderTest {
   readonly nickname: string;

@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest";
 import { type CpuProfile, samplesOf } from "../../bench/cpu-profile.ts";
-import { readPerfScript } from "../../bench/perf-script.ts";
+import { latestNames, readPerfScript } from "../../bench/perf-script.ts";
 
 const call = (functionName: string, url = "") => ({ functionName, url });
 
@@ -66,6 +66,25 @@ describe("what perf has recorded", () => {
           { name: "[unknown]", file: "" },
         ],
       ],
+    );
+  });
+});
+
+describe("the names that V8 gives perf", () => {
+  it("are those of the functions that are there now", () => {
+    const map = [
+      "1000 100 JS:^old file:///old.ts:1:1",
+      "1100 80 JS:^stays file:///stays.ts:1:1",
+      "2000 40 JS:*moved file:///moved.ts:1:1",
+      "1080 80 JS:*new file:///new.ts:1:1",
+      "2000 20 JS:*first file:///first.ts:1:1",
+      "2020 20 JS:*second file:///second.ts:1:1",
+    ];
+    assert.deepStrictEqual(
+      latestNames(`${map.join("\n")}\n`)
+        .trimEnd()
+        .split("\n"),
+      [map[3], map[1], map[4], map[5]],
     );
   });
 });
