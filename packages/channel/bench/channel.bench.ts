@@ -14,6 +14,7 @@ import {
   layerEntropySeeded,
   makeChannel,
   slabBytes,
+  takeSlab,
 } from "../src/index.ts";
 
 setFlagsFromString("--expose-gc");
@@ -111,13 +112,13 @@ const reading = (count: number) =>
 const writing = (count: number, train: number) =>
   Effect.gen(function* () {
     const { connection, circuits, fiber } = yield* openCircuits(count);
-    const slab = Buffer.alloc(slabBytes(train));
     const start = process.cpuUsage();
     let sent = 0;
     while (sent < CELLS) {
       for (const circuit of circuits) {
         while (circuit.outbox.hasRoom && sent < CELLS) {
-          yield* circuit.send({ command: ChannelCommand.RELAY, count: train, slab });
+          // The writer gives it back when it is done with it.
+          yield* circuit.send({ command: ChannelCommand.RELAY, count: train, slab: takeSlab(slabBytes(train)) });
           sent += train;
         }
       }
