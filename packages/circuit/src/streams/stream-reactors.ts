@@ -3,7 +3,7 @@ import { type GroupClosed, type Link, type LinkReader, type LinkWriter, Reactor,
 import { Effect, Exit, Layer, type Scope } from "effect";
 import type { CircuitContext } from "../circuit-context.ts";
 import { microsOfNanos } from "../congestion/index.ts";
-import { type CircuitError, meaningOf, toCircuitError } from "../errors.ts";
+import { meaningOf, toCircuitError } from "../errors.ts";
 import type { FlowParams, StreamRole } from "../flow/index.ts";
 import type { HopFlow } from "../hop.ts";
 import type { StreamBatch, StreamTrain } from "../messages.ts";
@@ -69,14 +69,6 @@ const collectOne = (parts: Parts, outlet: LinkWriter<StreamBatch>): boolean => {
   return true;
 };
 
-const failed = (cause: unknown): Effect.Effect<never, CircuitError> =>
-  Effect.try({
-    try: () => {
-      throw cause;
-    },
-    catch: toCircuitError,
-  });
-
 /** One reactor that delivers and collects in turn. */
 const single = Reactor.turns({
   name: "streams",
@@ -93,7 +85,7 @@ const single = Reactor.turns({
           if (!delivered && !collected) return undefined;
         }
       } catch (cause) {
-        return failed(cause);
+        return Effect.fail(toCircuitError(cause));
       }
     },
 });
@@ -111,7 +103,7 @@ const writing = Reactor.turns({
         while (deliverOne(parts, inlet));
         return undefined;
       } catch (cause) {
-        return failed(cause);
+        return Effect.fail(toCircuitError(cause));
       }
     },
 });
