@@ -198,8 +198,9 @@ export const parseX509 = (bytes: Uint8Array): ParsedX509 => {
   } catch {
     throw fail("wrong-key", "SubjectPublicKeyInfo");
   }
-  const notBefore = certificate.validFromDate.getTime();
-  const notAfter = certificate.validToDate.getTime();
+  // Not `validFromDate` and `validToDate`: of a date that is none the platform now and then makes one out of what its memory held before.
+  const notBefore = Date.parse(certificate.validFrom);
+  const notAfter = Date.parse(certificate.validTo);
   if (Number.isNaN(notBefore) || Number.isNaN(notAfter)) throw fail("not-der", "Validity");
   return {
     encoded,
