@@ -21,6 +21,7 @@ export type { CircuitEnd, CircuitMemory, RelayCircuit } from "./relay/relay-circ
 export {
   type CircuitCounters,
   DEFAULT_HANDSHAKE_LIMITS,
+  DEFAULT_MAX_CIRCUITS,
   layer as layerRelayCircuits,
   RelayCircuits,
   type RelayCircuitsConfig,

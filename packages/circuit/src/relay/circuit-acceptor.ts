@@ -15,6 +15,7 @@ export type HandshakeKind = "fast" | "ntor" | "ntor_v3";
 // | refusal | DESTROY | when |
 // | --- | --- | --- |
 // | notAdmitted | RESOURCELIMIT | whoever admits circuits said no: there is a flood from this address, say |
+// | tooMany | RESOURCELIMIT | the channel has as many circuits as are left for all |
 // | queueFull | RESOURCELIMIT | too many wait, and most of them come from this channel |
 // | queueLate | RESOURCELIMIT | it has waited for too long |
 // | handshake | PROTOCOL | malformed, or for a key that we do not have |
@@ -24,6 +25,7 @@ export type HandshakeKind = "fast" | "ntor" | "ntor_v3";
 
 const reasons = {
   notAdmitted: DestroyReason.RESOURCELIMIT,
+  tooMany: DestroyReason.RESOURCELIMIT,
   queueFull: DestroyReason.RESOURCELIMIT,
   queueLate: DestroyReason.RESOURCELIMIT,
   handshake: DestroyReason.PROTOCOL,
@@ -52,6 +54,10 @@ export interface CircuitAcceptorOptions {
   readonly clock: Clock.Clock;
   /** Whether a CREATE is looked at. It must not block. */
   readonly admit: (request: CreateRequest) => boolean;
+  /** Circuits that are open. */
+  readonly open: () => number;
+  /** Most circuits of all channels together, those that wait for their handshake included. */
+  readonly maxCircuits: () => number;
   readonly createOptions: () => CreateOptions;
   /** Makes a circuit of what was asked for, and becomes its owner. It must not block. */
   readonly launch: (asked: AskedCircuit, answered: Answered) => void;
@@ -65,12 +71,24 @@ export interface CircuitAcceptorOptions {
 /**
  * Has the CREATEs of all channels answered: channels take turns, as many are worked on at once as the service can, and what
  * waits is bounded. CREATE_FAST costs next to nothing, and does not wait (as in `tor`).
+ *
+ * Circuits are bounded in all, and a channel may have as many as are left for all: a flood on one has half of the places, one on two
+ * a third on each, and there is always a place for whoever has few.
  */
 export class CircuitAcceptor {
   readonly counters: AcceptorCounters = {
     answered: { fast: 0, ntor: 0, ntor_v3: 0 },
     dropped: { fast: 0, ntor: 0, ntor_v3: 0 },
-    refused: { notAdmitted: 0, queueFull: 0, queueLate: 0, handshake: 0, unknownHandshake: 0, early: 0, bug: 0 },
+    refused: {
+      notAdmitted: 0,
+      tooMany: 0,
+      queueFull: 0,
+      queueLate: 0,
+      handshake: 0,
+      unknownHandshake: 0,
+      early: 0,
+      bug: 0,
+    },
   };
   private readonly options: CircuitAcceptorOptions;
   private readonly queue: HandshakeQueue<object, Asked>;
@@ -105,6 +123,10 @@ export class CircuitAcceptor {
     if (!options.admit(request)) {
       this.count("notAdmitted");
       return request.refuse(reasons.notAdmitted);
+    }
+    if (request.channel.circuitCount >= options.maxCircuits() - options.open() - waiting.size) {
+      this.count("tooMany");
+      return request.refuse(reasons.tooMany);
     }
     const asked = new AskedCircuit(request, options.quota, this.withdraw);
     // The channel had closed meanwhile.

@@ -28,6 +28,11 @@ export interface RelayCircuitsConfig {
   readonly onEnd?: (circuit: RelayCircuit, end: CircuitEnd) => void;
   /** Whether a CREATE is looked at; it must not block. @default all are */
   readonly admit?: (request: CreateRequest) => boolean;
+  /**
+   * Most circuits of all channels together. A channel may have as many as are left: its further CREATEs are refused with RESOURCELIMIT.
+   * @default DEFAULT_MAX_CIRCUITS
+   */
+  readonly maxCircuits?: () => number;
   /** When CREATEs that wait for their handshake are dropped. @default DEFAULT_HANDSHAKE_LIMITS */
   readonly handshakes?: CircuitAcceptorOptions["queue"];
   /** Told of a refused CREATE. It must not block. */
@@ -54,6 +59,9 @@ export const DEFAULT_HANDSHAKE_LIMITS: CircuitAcceptorOptions["queue"] = {
   maxDelayMillis: () => 1_750,
   cutoffMillis: () => 5_000,
 };
+
+/** Most circuits of all channels together: idle, and all extended, they take less than half a gigabyte. */
+export const DEFAULT_MAX_CIRCUITS = 65_536;
 
 /** The circuits of a relay: accepts them from the channels, and ends them with its scope. */
 export class RelayCircuits extends Context.Service<
@@ -106,6 +114,8 @@ const make = Effect.fnUntraced(function* (config: RelayCircuitsConfig) {
     quota,
     clock,
     admit: config.admit ?? (() => true),
+    open: () => open.size,
+    maxCircuits: config.maxCircuits ?? (() => DEFAULT_MAX_CIRCUITS),
     createOptions: () => ({ keys: config.keys(), congestion: config.congestion(), random: entropy.bytes }),
     launch: (asked, answered) => open.add(new OpenCircuit(home, ++created, asked, answered)),
     fork,

@@ -303,6 +303,46 @@ describe("CREATEs", () => {
     }).pipe(Effect.scoped, Effect.provide(layerEntropySeeded("admit"))),
   );
 
+  it.effect("a channel may have as many circuits as are left for all, so that a flood leaves places for others", () =>
+    Effect.gen(function* () {
+      const workers = new Workers(4);
+      const { lab, refused, circuits } = yield* labWith(workers, { create: { maxCircuits: () => 12 } });
+      const destroyed = `destroyed ${DestroyReason.RESOURCELIMIT}`;
+      const flood = yield* askAll(lab.channel, range(1, 10));
+      yield* settle;
+      // Those that wait for their handshake count.
+      assert.deepStrictEqual(flood.map(answerOf), [
+        ...range(1, 6).map(() => undefined),
+        ...range(7, 10).map(() => destroyed),
+      ]);
+      for (const number of range(1, 6)) {
+        workers.finish(number);
+        yield* settle;
+      }
+      assert.strictEqual(circuits.circuits().length, 6);
+      const second = yield* askAll(yield* lab.connect("10.1.0.2"), range(11, 20));
+      yield* settle;
+      assert.strictEqual(second.map(answerOf).filter((answer) => answer === undefined).length, 3);
+      // Whoever has few always has a place, until the last is taken.
+      for (const host of ["10.1.0.3", "10.1.0.4", "10.1.0.5"]) {
+        const [first] = yield* askAll(yield* lab.connect(host), [21]);
+        yield* settle;
+        assert.isUndefined(answerOf(first!), host);
+      }
+      const [last] = yield* askAll(yield* lab.connect("10.1.0.6"), [22]);
+      yield* settle;
+      assert.strictEqual(answerOf(last!), destroyed);
+      // A circuit that ends gives its place back.
+      flood[0]!.destroy(DestroyReason.FINISHED);
+      yield* settle;
+      const [next] = yield* askAll(yield* lab.connect("10.1.0.6"), [23]);
+      yield* settle;
+      assert.isUndefined(answerOf(next!));
+      assert.deepStrictEqual(new Set(refused), new Set(["tooMany"]));
+      assert.strictEqual(circuits.counters.refusals.tooMany, 4 + 7 + 1);
+    }).pipe(Effect.scoped, Effect.provide(layerEntropySeeded("many"))),
+  );
+
   it.effect("a bug costs the circuit that meets it, and nobody else", () =>
     Effect.gen(function* () {
       const workers = new Workers(1);
