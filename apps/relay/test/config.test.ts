@@ -78,6 +78,8 @@ describe("a configuration", () => {
         [limits]
         max_connections = 4
         max_connections_per_address = 5
+        max_circuits = 9
+        max_streams = 10
         max_streams_per_circuit = 6
         stream_buffer = "512 KiB"
         max_train = 1
@@ -132,6 +134,8 @@ describe("a configuration", () => {
         limits: {
           maxConnections: 4,
           maxConnectionsPerAddress: 5,
+          maxCircuits: 9,
+          maxStreams: 10,
           maxStreamsPerCircuit: 6,
           streamBufferBytes: 524_288,
           maxTrain: 1,

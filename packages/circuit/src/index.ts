@@ -9,6 +9,7 @@ export * from "./ingress.ts";
 export * from "./messages.ts";
 export { RandomPool, randomPoolOf } from "./random-pool.ts";
 export type { CircuitRefusal, HandshakeKind } from "./relay/circuit-acceptor.ts";
+export type { EndingOpener } from "./relay/ending-opener.ts";
 export * from "./relay/extend.ts";
 export * from "./relay/handshake.ts";
 export {

@@ -11,6 +11,7 @@ export * from "./publish/descriptor-source.ts";
 export type { Publication } from "./publish/publisher.ts";
 export type { UploadOutcome } from "./publish/upload.ts";
 export { type DirectoryConfig, DirectoryReactor, layer as layerDirectory } from "./reactor.ts";
+export { MAX_STREAMS as MAX_DIRECTORY_STREAMS } from "./server/limits.ts";
 export {
   type DirectoryClient,
   DirectoryServer,

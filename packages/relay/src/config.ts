@@ -1,7 +1,9 @@
 import { DEFAULT_MAX_CONNECTIONS, type Endpoint } from "@allium/channel";
+import { DEFAULT_MAX_CIRCUITS } from "@allium/circuit";
 import type { Authority } from "@allium/directory";
 import { ExitPolicy } from "@allium/netdoc";
 import type { DosConfig } from "./defence/index.ts";
+import { MAX_EXIT_STREAMS, MAX_STREAMS_PER_CIRCUIT } from "./exit/limits.ts";
 import type { MetricsConfig } from "./metrics/index.ts";
 
 /** What a relay does for streams that end at it. */
@@ -26,6 +28,10 @@ export interface LimitsConfig {
   readonly maxConnections: number;
   /** Incoming connections from one address that have not proved to be a relay's. */
   readonly maxConnectionsPerAddress: number;
+  /** Circuits of all channels together; a channel may have as many as are left. */
+  readonly maxCircuits: number;
+  /** Streams of all circuits together, those that are being opened and look-ups among them; a circuit may have as many as are left. */
+  readonly maxStreams: number;
   /** Open streams of one circuit. */
   readonly maxStreamsPerCircuit: number;
   /** Bytes that may wait for the destination of one stream before its circuit is no longer read. */
@@ -107,7 +113,9 @@ export const defaultDirectory: DirectoryCacheConfig = { cache: true, extraInfo: 
 export const defaultLimits: LimitsConfig = {
   maxConnections: DEFAULT_MAX_CONNECTIONS,
   maxConnectionsPerAddress: 100,
-  maxStreamsPerCircuit: 4_096,
+  maxCircuits: DEFAULT_MAX_CIRCUITS,
+  maxStreams: MAX_EXIT_STREAMS,
+  maxStreamsPerCircuit: MAX_STREAMS_PER_CIRCUIT,
   streamBufferBytes: 2 * mebibyte,
   maxTrain: 32,
   maxMemoryBytes: undefined,

@@ -89,6 +89,8 @@ export const makeCore = (parts: CoreParts): Effect.Effect<RelayCore, never, Tran
       isKnownRelay: (relay) => !refusesUnknownExits(param) || isKnownRelay(relay),
       accepting: () => accepting,
       streamsOfCircuit: defences.streamsOfCircuit,
+      onBound: defences.onStreamBound,
+      bounds: { maxStreams: limits.maxStreams, maxStreamsPerCircuit: limits.maxStreamsPerCircuit },
       ...(cache === undefined ? {} : { beginDirectory: cache.begin }),
     }).pipe(
       Layer.provide(
@@ -104,6 +106,8 @@ export const makeCore = (parts: CoreParts): Effect.Effect<RelayCore, never, Tran
       local: () => ({ identity: linkIdentity.current(), addresses: [settings().config.advertised.host] }),
       maxPerAddress: limits.maxConnectionsPerAddress,
       maxConnections: limits.maxConnections,
+      // Those of all channels are bounded, and by how many are left those of each.
+      maxCircuits: limits.maxCircuits,
       admit: defences.admitConnection,
       observer: {
         onOpen: (channel) => connectionCounts.onOpen(channel),
@@ -131,9 +135,11 @@ export const makeCore = (parts: CoreParts): Effect.Effect<RelayCore, never, Tran
       })),
       limits: {
         maxTrain: limits.maxTrain,
-        maxStreams: limits.maxStreamsPerCircuit,
+        // The exit bounds them, and counts those that it refuses.
+        maxStreams: STREAM_IDS,
         streamBufferBytes: limits.streamBufferBytes,
       },
+      maxCircuits: () => limits.maxCircuits,
       admit: defences.admitCircuit,
       handshakes: handshakeParams(param),
       onEnd: (circuit, end) => {
@@ -171,6 +177,9 @@ export const makeCore = (parts: CoreParts): Effect.Effect<RelayCore, never, Tran
       Effect.sync(() => new MemoryQuota({ limit: memoryLimit(parts.settings().config) })),
     ),
   );
+
+/** Stream IDs that a circuit has. */
+const STREAM_IDS = 0xffff;
 
 /** One line for the end of a circuit, at the level that the table of ends gives it. */
 const logEnd = (

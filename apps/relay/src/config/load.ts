@@ -94,6 +94,8 @@ export const loadConfig = Effect.fnUntraced(function* (name: string) {
     limits: {
       maxConnections: limits.max_connections,
       maxConnectionsPerAddress: limits.max_connections_per_address,
+      maxCircuits: limits.max_circuits,
+      maxStreams: limits.max_streams,
       maxStreamsPerCircuit: limits.max_streams_per_circuit,
       streamBufferBytes: limits.stream_buffer,
       maxTrain: limits.max_train,

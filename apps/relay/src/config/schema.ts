@@ -58,6 +58,8 @@ const maxMemory = 1_048_576 * mebibyte;
 const LimitsSchema = Schema.Struct({
   max_connections: withDefault(integer(1, 1_000_000), defaultLimits.maxConnections),
   max_connections_per_address: withDefault(integer(1, 1_000_000), defaultLimits.maxConnectionsPerAddress),
+  max_circuits: withDefault(integer(1, 10_000_000), defaultLimits.maxCircuits),
+  max_streams: withDefault(integer(1, 1_000_000), defaultLimits.maxStreams),
   max_streams_per_circuit: withDefault(integer(1, 65_535), defaultLimits.maxStreamsPerCircuit),
   stream_buffer: withDefault(byteSize(16_384, 256 * mebibyte), defaultLimits.streamBufferBytes),
   max_train: withDefault(integer(1, 256), defaultLimits.maxTrain),

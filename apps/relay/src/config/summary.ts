@@ -43,7 +43,11 @@ export const summarize = ({ file, relay, log, shutdownWaitMillis, shutdownTimeou
       : []),
     ["documents", cacheText(relay.directory)],
     ["connections", `${limits.maxConnections} in all, ${limits.maxConnectionsPerAddress} from one address`],
-    ["streams", `${limits.maxStreamsPerCircuit} on a circuit, ${mebibytes(limits.streamBufferBytes)} waiting on each`],
+    ["circuits", `${limits.maxCircuits}`],
+    [
+      "streams",
+      `${limits.maxStreams} in all, ${limits.maxStreamsPerCircuit} on a circuit, ${mebibytes(limits.streamBufferBytes)} waiting on each`,
+    ],
     [
       "memory",
       limits.maxMemoryBytes === undefined

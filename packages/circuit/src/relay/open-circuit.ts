@@ -16,6 +16,7 @@ import { type StreamHandling, StreamPaths } from "../stream-path.ts";
 import type { StreamOpener, StreamOpeners } from "../streams/opener.ts";
 import type { AskedCircuit, CircuitOwner } from "./asked-circuit.ts";
 import type { Ending, EndWatch } from "./end-watch.ts";
+import { isEndingOpener } from "./ending-opener.ts";
 import type { ExtendPolicy, PreviousHop } from "./extend.ts";
 import { type RelayHandlerOptions, relayHandler } from "./handler.ts";
 import type { Answered } from "./handshake.ts";
@@ -148,6 +149,8 @@ export class OpenCircuit implements RelayCircuit, CircuitOwner, Ending, IngressO
     this.near.destroy(destroyReason);
     this.far.close(destroyReason);
     this.account.close();
+    const opener = this.parts?.context?.opener;
+    if (opener !== undefined && isEndingOpener(opener)) opener.onCircuitEnd();
     this.home.endWatch.remove(this);
     this.home.onEnd(this, { cause });
   }

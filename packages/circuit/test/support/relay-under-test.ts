@@ -78,7 +78,7 @@ export interface TestRelayOptions {
   /** Who answers CREATEs. @default handshakesInline */
   readonly handshakes?: HandshakeService;
   /** When CREATEs that wait are dropped, and which are looked at. */
-  readonly create?: Pick<RelayCircuitsConfig, "handshakes" | "admit" | "onRefused">;
+  readonly create?: Pick<RelayCircuitsConfig, "handshakes" | "admit" | "onRefused" | "maxCircuits">;
 }
 
 /** A running relay of a test. */

@@ -9,6 +9,7 @@ import {
 } from "@allium/circuit";
 import { Memory, type MemoryQuota, type Reclamation } from "@allium/kernel";
 import { Effect, type Scope } from "effect";
+import type { StreamBound } from "../exit/index.ts";
 import { monotonicMillis } from "../monotonic.ts";
 import { ClientTable } from "./client-table.ts";
 import { type DosCounters, DosDefence } from "./dos-defence.ts";
@@ -25,12 +26,19 @@ const messages = {
   ],
   handshakesGivenUp: ["info", "incoming connections were given up in their handshakes, since too many were under way"],
   circuitsRefused: ["info", "circuits were refused to addresses that ask for too many"],
+  circuitsTooMany: [
+    "warn",
+    "circuits were refused, since their channels had as many as were left. See limits.max_circuits",
+  ],
   circuitsOverran: ["info", "circuits were ended, since more waited in them than may"],
   handshakesDropped: [
     "warn",
     "circuits were refused: this machine is too slow for so many. A smaller [bandwidth] rate would bring fewer",
   ],
   streamsRefused: ["info", "streams were refused on circuits that ask for too many"],
+  streamsTooMany: ["info", "streams were refused, since their circuits had as many as they may, or as were left"],
+  namesTooMany: ["info", "names were not looked up, since too many were waited for"],
+  connectingTooMany: ["info", "streams were refused, since too many attempts to connect were under way"],
   memoryShort: [
     "warn",
     "the memory for what waits has run out: circuits with the oldest bytes were ended. See limits.max_memory",
@@ -38,6 +46,14 @@ const messages = {
 } as const;
 
 type Message = keyof typeof messages;
+
+const messageOfBound: Readonly<Record<StreamBound, Message>> = {
+  streamsPerCircuit: "streamsTooMany",
+  streams: "streamsTooMany",
+  directory: "streamsTooMany",
+  lookups: "namesTooMany",
+  connecting: "connectingTooMany",
+};
 
 /** What stands between a relay and floods, as hooks of what they come through. */
 export interface Defences {
@@ -51,6 +67,8 @@ export interface Defences {
   readonly admitCircuit: (request: CreateRequest) => boolean;
   /** Made for each circuit: whether its next stream is opened. */
   readonly streamsOfCircuit: () => () => StreamAdmission;
+  /** A stream or a look-up met a bound of the exit. */
+  readonly onStreamBound: (bound: StreamBound) => void;
   /** A connection came to nothing. */
   readonly onConnectionRefused: (error: ChannelError) => void;
   /** A CREATE was refused. */
@@ -128,6 +146,7 @@ export const makeDefences = (options: {
           return admission;
         };
       },
+      onStreamBound: (bound) => log.note(messageOfBound[bound]),
       onConnectionRefused: (error) => {
         if (error._tag !== "ChannelLimit") return;
         const { limit } = error;
@@ -137,6 +156,7 @@ export const makeDefences = (options: {
       },
       onCircuitRefused: (refusal) => {
         if (refusal === "notAdmitted") log.note("circuitsRefused");
+        if (refusal === "tooMany") log.note("circuitsTooMany");
         if (refusal === "queueFull" || refusal === "queueLate") log.note("handshakesDropped");
       },
       onCircuitEnd: ({ near }, { cause }) => {

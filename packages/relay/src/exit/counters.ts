@@ -1,5 +1,20 @@
+import type { Places } from "./places.ts";
+
 /** What asks for a stream, or for something that `tor` counts as one. */
 export type StreamKind = "BEGIN" | "BEGIN_DIR" | "RESOLVE";
+
+/** Which bound of the exit a stream met. */
+export type StreamBound =
+  /** Its circuit has as many open as one may have. */
+  | "streamsPerCircuit"
+  /** All circuits together nearly have as many open as they may, and its circuit has as many as are left. The same goes for the others. */
+  | "streams"
+  /** Streams of BEGIN_DIR. */
+  | "directory"
+  /** Names that are waited for. */
+  | "lookups"
+  /** Attempts to connect that are under way. */
+  | "connecting";
 
 /** What the openers of all circuits count. */
 export interface OpenerCounts {
@@ -15,10 +30,16 @@ export interface OpenerCounts {
   readonly directoryOpened: number;
   /** Streams of either kind that were refused, by END reason. */
   readonly refused: ReadonlyMap<number, number>;
+  /** Streams and look-ups that met a bound, by which. */
+  readonly bounded: Readonly<Record<StreamBound, number>>;
   /** Answers to RESOLVE that name an address or a host. */
   readonly resolved: number;
   /** Answers to RESOLVE that say that there is none. */
   readonly unresolved: number;
+  /** Streams that are open or being opened, look-ups among them. */
+  readonly streams: number;
+  /** Names that are waited for. */
+  readonly lookups: number;
   /** Attempts to connect that are under way. */
   readonly connecting: number;
 }
@@ -41,6 +62,14 @@ export interface ExitCounts extends OpenerCounts {
   readonly refusedQuestions: number;
 }
 
+/** What the circuits of an exit share. */
+export interface StreamPlaces {
+  readonly streams: Places;
+  readonly directory: Places;
+  readonly lookups: Places;
+  readonly connecting: Places;
+}
+
 /** Where the openers count. */
 export class OpenerCounters {
   readonly asked: Record<StreamKind, number> = { BEGIN: 0, BEGIN_DIR: 0, RESOLVE: 0 };
@@ -50,8 +79,20 @@ export class OpenerCounters {
   directoryOpened = 0;
   resolved = 0;
   unresolved = 0;
-  connecting = 0;
+  readonly bounded: Record<StreamBound, number> = {
+    streamsPerCircuit: 0,
+    streams: 0,
+    directory: 0,
+    lookups: 0,
+    connecting: 0,
+  };
+  /** What circuits share. */
+  readonly places: StreamPlaces;
   private readonly refused = new Map<number, number>();
+
+  constructor(places: StreamPlaces) {
+    this.places = places;
+  }
 
   /** A stream was refused, with this END reason. */
   refuse(reason: number): void {
@@ -60,7 +101,7 @@ export class OpenerCounters {
 
   /** The figures of this moment. */
   counts(): OpenerCounts {
-    const { opened, directoryOpened, resolved, unresolved, connecting, exhausted } = this;
+    const { opened, directoryOpened, resolved, unresolved, exhausted, places } = this;
     return {
       asked: { ...this.asked },
       connected: { ...this.connected },
@@ -69,8 +110,11 @@ export class OpenerCounters {
       directoryOpened,
       resolved,
       unresolved,
-      connecting,
+      streams: places.streams.taken,
+      lookups: places.lookups.taken,
+      connecting: places.connecting.taken,
       refused: new Map(this.refused),
+      bounded: { ...this.bounded },
     };
   }
 }

@@ -1,10 +1,13 @@
 import { type Entropy, Transport } from "@allium/channel";
 import { StreamOpeners } from "@allium/circuit";
+import { MAX_DIRECTORY_STREAMS } from "@allium/directory";
 import { Context, Effect, Layer } from "effect";
 import { type ExitCounts, OpenerCounters } from "./counters.ts";
 import type { ExitOptions } from "./exit-options.ts";
+import { MAX_CONNECTING, MAX_EXIT_STREAMS, MAX_LOOKUPS } from "./limits.ts";
 import { makeLingerers } from "./linger.ts";
 import { ExitOpener, type OpenerParts } from "./opener.ts";
+import { Places } from "./places.ts";
 import type { Resolver } from "./resolver.ts";
 import { makeResolverCache } from "./resolver-cache.ts";
 
@@ -32,7 +35,12 @@ export const layer = (
         options,
         names: yield* makeResolverCache({ ...bounds, ipv6 }),
         transport: yield* Transport,
-        counters: new OpenerCounters(),
+        counters: new OpenerCounters({
+          streams: new Places(bounds?.maxStreams ?? MAX_EXIT_STREAMS),
+          directory: new Places(bounds?.maxDirectoryStreams ?? MAX_DIRECTORY_STREAMS),
+          lookups: new Places(bounds?.maxLookups ?? MAX_LOOKUPS),
+          connecting: new Places(bounds?.maxConnecting ?? MAX_CONNECTING),
+        }),
         linger: lingerers.add,
       };
       const counts = (): ExitCounts => {

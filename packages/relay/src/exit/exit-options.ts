@@ -2,12 +2,21 @@ import type { IpAddress } from "@allium/cell";
 import type { OpenedStream, StreamAdmission, StreamOrigin, StreamRefusal } from "@allium/circuit";
 import type { ExitPolicy } from "@allium/netdoc";
 import type { Effect } from "effect";
+import type { StreamBound } from "./counters.ts";
 import type { LingerBounds } from "./linger-table.ts";
 import type { ResolverCacheBounds } from "./resolver-cache.ts";
 
 /** Bounds of an exit. */
 export interface ExitBounds extends LingerBounds, ResolverCacheBounds {
-  /** Attempts to connect that may be under way at once; more are refused with RESOURCELIMIT. @default MAX_CONNECTING */
+  /** Streams of one circuit, look-ups among them; more are refused with RESOURCELIMIT. @default MAX_STREAMS_PER_CIRCUIT */
+  readonly maxStreamsPerCircuit?: number;
+  /** Streams of all circuits together. Of these and of the following a circuit may have as many as are left. @default MAX_EXIT_STREAMS */
+  readonly maxStreams?: number;
+  /** Streams of BEGIN_DIR. @default MAX_DIRECTORY_STREAMS */
+  readonly maxDirectoryStreams?: number;
+  /** Streams and look-ups that wait for a name. @default MAX_LOOKUPS */
+  readonly maxLookups?: number;
+  /** Attempts to connect that are under way. @default MAX_CONNECTING */
   readonly maxConnecting?: number;
 }
 
@@ -36,6 +45,8 @@ export interface ExitOptions {
   readonly streamsOfCircuit?: () => () => StreamAdmission;
   /** Answers BEGIN_DIR. @default refuses with NOTDIRECTORY */
   readonly beginDirectory?: (origin: StreamOrigin) => Effect.Effect<OpenedStream, StreamRefusal>;
+  /** Told of each stream or look-up that meets a bound. It must not block. */
+  readonly onBound?: (bound: StreamBound) => void;
   /** Bounds other than those of `limits.ts`. */
   readonly bounds?: ExitBounds;
 }

@@ -1,4 +1,4 @@
-export type { ExitCounts, OpenerCounts } from "./counters.ts";
+export type { ExitCounts, OpenerCounts, StreamBound } from "./counters.ts";
 export { endReasonOfTransportError } from "./end-reason.ts";
 export { ExitStatus, layer as layerExit } from "./exit-openers.ts";
 export type { ExitBounds, ExitOptions } from "./exit-options.ts";

@@ -5,6 +5,9 @@ import type { Duration } from "effect";
 // | name | default | from |
 // | --- | --- | --- |
 // | CONNECT_TIMEOUT | 127 s | `tor` leaves it to the platform: Linux gives up after six SYNs sent again, at 127 s |
+// | MAX_STREAMS_PER_CIRCUIT | 4096 | ours: streams of one circuit |
+// | MAX_EXIT_STREAMS | 32768 | ours: streams of all circuits; each of an exit holds a descriptor |
+// | MAX_LOOKUPS | 4096 | ours: names waited for; each is two questions at most, and MAX_QUERIES may be under way |
 // | MAX_CONNECTING | 8192 | ours: attempts to connect under way |
 // | QUERY_TIMEOUT_MILLIS | 1 s | consensus parameter exit_dns_timeout, param-spec 1 |
 // | QUERY_ATTEMPTS | 2 | consensus parameter exit_dns_num_attempts, param-spec 1 |
@@ -24,6 +27,15 @@ import type { Duration } from "effect";
 
 /** How long the attempt to connect to one destination may take. */
 export const CONNECT_TIMEOUT: Duration.Input = "127 seconds";
+
+/** Streams of one circuit. */
+export const MAX_STREAMS_PER_CIRCUIT = 4_096;
+
+/** Streams of all circuits together. Of these, and of what follows, a circuit may have as many as are left for all. */
+export const MAX_EXIT_STREAMS = 32_768;
+
+/** Streams and look-ups that wait for a name. */
+export const MAX_LOOKUPS = 4_096;
 
 /** Attempts to connect under way at once. */
 export const MAX_CONNECTING = 8_192;

@@ -10,20 +10,21 @@ import {
 } from "@allium/cell";
 import { type Connection, type Transport, TransportError } from "@allium/channel";
 import {
+  type EndingOpener,
   type OpenedStream,
   refuseStream,
   type StreamAdmission,
-  type StreamOpener,
   type StreamOrigin,
   type StreamRefusal,
 } from "@allium/circuit";
 import { Effect } from "effect";
 import { isNull, isPublic, isReverseName, unmapped } from "./addresses.ts";
 import { chooseAddress, type FamilyAnswer } from "./choose-address.ts";
-import type { OpenerCounters } from "./counters.ts";
+import type { OpenerCounters, StreamBound } from "./counters.ts";
 import { endReasonOfTransportError } from "./end-reason.ts";
 import type { ExitOptions } from "./exit-options.ts";
-import { CONNECT_TIMEOUT, MAX_CONNECTING } from "./limits.ts";
+import { CONNECT_TIMEOUT, MAX_STREAMS_PER_CIRCUIT } from "./limits.ts";
+import { CircuitPlaces } from "./places.ts";
 import type { ResolverCache } from "./resolver-cache.ts";
 import { DEFAULT_DNS_TTL } from "./ttl.ts";
 
@@ -41,8 +42,10 @@ export interface OpenerParts {
 // | BEGIN | END |
 // | --- | --- |
 // | the relay is about to end | HIBERNATING |
+// | too many streams, of this circuit or of all | RESOURCELIMIT |
 // | straight from a client, or through a relay that the network does not know | TORPROTOCOL |
 // | takes IPv6 only, and this exit has none | EXITPOLICY |
+// | too many names are waited for | RESOURCELIMIT |
 // | a name, and this relay is no exit; the name of a reverse look-up | RESOLVEFAILED |
 // | a name that does not resolve in a family that the client takes | RESOLVEFAILED |
 // | an address that the policy refuses, given or resolved | EXITPOLICY, with the address and its time to live |
@@ -51,22 +54,47 @@ export interface OpenerParts {
 // | the connection failed, or took too long | see end-reason.ts |
 
 /** Opens the streams of one circuit. tor-spec 6.2 to 6.4. */
-export class ExitOpener implements StreamOpener {
+export class ExitOpener implements EndingOpener {
   private readonly parts: OpenerParts;
   private readonly origin: StreamOrigin;
   readonly beginDirectory: Effect.Effect<OpenedStream, StreamRefusal>;
-  readonly linger: (connection: Connection) => void;
   readonly admit: () => StreamAdmission;
+  /** What this circuit has of what all share. */
+  private readonly streams: CircuitPlaces;
+  private readonly directory: CircuitPlaces;
+  private readonly lookups: CircuitPlaces;
+  private readonly connecting: CircuitPlaces;
 
   constructor(parts: OpenerParts, origin: StreamOrigin) {
     this.parts = parts;
     this.origin = origin;
-    this.linger = parts.linger;
+    const { places } = parts.counters;
+    this.streams = new CircuitPlaces(places.streams);
+    this.directory = new CircuitPlaces(places.directory);
+    this.lookups = new CircuitPlaces(places.lookups);
+    this.connecting = new CircuitPlaces(places.connecting);
     this.admit = parts.options.streamsOfCircuit?.() ?? (() => "open");
+    const { beginDirectory } = parts.options;
     this.beginDirectory = this.counted(
-      parts.options.beginDirectory?.(origin) ?? Effect.fail(refuseStream(EndReason.NOTDIRECTORY)),
+      beginDirectory === undefined
+        ? Effect.fail(refuseStream(EndReason.NOTDIRECTORY))
+        : Effect.suspend(() =>
+            this.directory.isFull
+              ? this.refuseFor("directory")
+              : this.directory.during(beginDirectory(origin), connectionOf),
+          ),
       "BEGIN_DIR",
     );
+  }
+
+  linger(connection: Connection): void {
+    this.streams.leave(connection);
+    this.directory.leave(connection);
+    this.parts.linger(connection);
+  }
+
+  onCircuitEnd(): void {
+    for (const places of [this.streams, this.directory, this.lookups, this.connecting]) places.end();
   }
 
   begin(request: Begin): Effect.Effect<OpenedStream, StreamRefusal> {
@@ -80,7 +108,10 @@ export class ExitOpener implements StreamOpener {
     const { counters } = this.parts;
     return Effect.suspend(() => {
       counters.asked.RESOLVE++;
-      return this.answer(query);
+      const bound = this.boundOfStreams();
+      if (bound === undefined) return this.streams.during(this.answer(query));
+      this.note(bound);
+      return Effect.succeed([failure(true, 0)]);
     }).pipe(
       Effect.tap(([first]) =>
         Effect.sync(() => {
@@ -98,11 +129,30 @@ export class ExitOpener implements StreamOpener {
     const { counters } = this.parts;
     return Effect.suspend(() => {
       counters.asked[kind]++;
-      return this.parts.options.accepting?.() === false ? Effect.fail(refuseStream(EndReason.HIBERNATING)) : opening;
+      if (this.parts.options.accepting?.() === false) return Effect.fail(refuseStream(EndReason.HIBERNATING));
+      const bound = this.boundOfStreams();
+      return bound === undefined ? this.streams.during(opening, connectionOf) : this.refuseFor(bound);
     }).pipe(
       Effect.tap(() => Effect.sync(() => counters[kind === "BEGIN" ? "opened" : "directoryOpened"]++)),
       Effect.tapError(({ end }) => Effect.sync(() => counters.refuse(end.reason))),
     );
+  }
+
+  /** Which bound there is in the way of one more stream. */
+  private boundOfStreams(): "streamsPerCircuit" | "streams" | undefined {
+    const { streams } = this;
+    const own = this.parts.options.bounds?.maxStreamsPerCircuit ?? MAX_STREAMS_PER_CIRCUIT;
+    return streams.size >= own ? "streamsPerCircuit" : streams.isFull ? "streams" : undefined;
+  }
+
+  private note(bound: StreamBound): void {
+    this.parts.counters.bounded[bound]++;
+    this.parts.options.onBound?.(bound);
+  }
+
+  private refuseFor(bound: StreamBound): Effect.Effect<never, StreamRefusal> {
+    this.note(bound);
+    return Effect.fail(refuseStream(EndReason.RESOURCELIMIT));
   }
 
   private open({ destination, port, flags }: Begin): Effect.Effect<OpenedStream, StreamRefusal> {
@@ -115,7 +165,8 @@ export class ExitOpener implements StreamOpener {
     if (options.policy().rejectsAll || isReverseName(destination.address)) {
       return Effect.fail(refuseStream(EndReason.RESOLVEFAILED));
     }
-    return Effect.flatMap(names.forward(destination.address), (answer) => {
+    if (this.lookups.isFull) return this.refuseFor("lookups");
+    return Effect.flatMap(this.lookups.during(names.forward(destination.address)), (answer) => {
       const policy = options.policy();
       const chosen = chooseAddress(answer, flags, ({ address }) => policy.permits(address, port));
       return chosen._tag === "Found"
@@ -142,17 +193,15 @@ export class ExitOpener implements StreamOpener {
     if (options.isNetworkAddress?.(target, port) === true) {
       return Effect.fail(refuseStream(EndReason.CONNECTREFUSED));
     }
-    if (counters.connecting >= (options.bounds?.maxConnecting ?? MAX_CONNECTING)) {
-      return Effect.fail(refuseStream(EndReason.RESOURCELIMIT));
-    }
+    if (this.connecting.isFull) return this.refuseFor("connecting");
     const endpoint = { host: target.address, port };
-    counters.connecting++;
-    return transport.connect(endpoint, { tls: false }).pipe(
+    const connecting = transport.connect(endpoint, { tls: false }).pipe(
       Effect.timeoutOrElse({
         duration: CONNECT_TIMEOUT,
         orElse: () => Effect.fail(new TransportError({ kind: "timeout", code: "ETIMEDOUT", endpoint })),
       }),
-      Effect.ensuring(Effect.sync(() => counters.connecting--)),
+    );
+    return this.connecting.during(connecting).pipe(
       Effect.mapError((error) => {
         const reason = endReasonOfTransportError(error);
         if (reason === EndReason.RESOURCELIMIT) counters.exhausted++;
@@ -168,7 +217,13 @@ export class ExitOpener implements StreamOpener {
   private answer(query: Resolve["query"]): Effect.Effect<ReadonlyArray<ResolvedAnswer>> {
     if (query.family !== "name") return Effect.succeed([{ _tag: "ADDRESS", address: query, ttl: DEFAULT_DNS_TTL }]);
     if (this.parts.options.policy().rejectsAll) return Effect.succeed([failure(false, 0)]);
-    return isReverseName(query.address) ? this.answerReverse(query.address) : this.answerForward(query.address);
+    if (this.lookups.isFull) {
+      this.note("lookups");
+      return Effect.succeed([failure(true, 0)]);
+    }
+    return this.lookups.during(
+      isReverseName(query.address) ? this.answerReverse(query.address) : this.answerForward(query.address),
+    );
   }
 
   private answerForward(name: string): Effect.Effect<ReadonlyArray<ResolvedAnswer>> {
@@ -194,6 +249,8 @@ export class ExitOpener implements StreamOpener {
     });
   }
 }
+
+const connectionOf = ({ connection }: OpenedStream): Connection => connection;
 
 type Found = Extract<FamilyAnswer, { readonly _tag: "Found" }>;
 

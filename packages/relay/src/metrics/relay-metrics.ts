@@ -152,9 +152,27 @@ export const relayMetrics = (parts: RelayMetricsParts): ReadonlyArray<Metric> =>
     },
     {
       name: "allium_circuits_refused_total",
-      help: "CREATE cells that were refused.",
+      help: "CREATE cells that were refused, by why.",
       type: "counter",
-      read: () => circuits.counters.refused,
+      read: () => byLabel("reason", Object.entries(circuits.counters.refusals)),
+    },
+    {
+      name: "allium_exit_streams",
+      help: "Streams that are open or being opened, look-ups among them.",
+      type: "gauge",
+      read: () => exit.counts().streams,
+    },
+    {
+      name: "allium_exit_streams_refused_total",
+      help: "Streams and look-ups that met a bound of the exit, by which.",
+      type: "counter",
+      read: () => byLabel("bound", Object.entries(exit.counts().bounded)),
+    },
+    {
+      name: "allium_exit_lookups",
+      help: "Streams and look-ups that wait for a name.",
+      type: "gauge",
+      read: () => exit.counts().lookups,
     },
     {
       name: "allium_exit_connecting",

@@ -7,7 +7,13 @@ import {
   TransportError,
   type TransportErrorKind,
 } from "@allium/channel";
-import { type OpenedStream, type StreamOpener, StreamOpeners, type StreamRefusal } from "@allium/circuit";
+import {
+  type EndingOpener,
+  type OpenedStream,
+  type StreamOpener,
+  StreamOpeners,
+  type StreamRefusal,
+} from "@allium/circuit";
 import { ExitPolicy } from "@allium/netdoc";
 import { Effect, Layer, type Scope } from "effect";
 import { type ExitOptions, ExitStatus, layerExit, MemoryResolver } from "../../../src/exit/index.ts";
@@ -46,6 +52,8 @@ export interface ExitUnderTest {
   readonly names: MemoryResolver.MemoryResolver;
   /** Of a circuit that comes through another relay. */
   readonly opener: StreamOpener;
+  /** Of one more circuit through that relay. */
+  readonly circuit: () => EndingOpener;
   /** Of a circuit that comes straight from a client. */
   readonly fromClient: StreamOpener;
   readonly status: ExitStatus["Service"];
@@ -67,10 +75,12 @@ export const startExit = (
     );
     return yield* Effect.gen(function* () {
       const openers = yield* StreamOpeners;
+      const circuit = () => openers.forCircuit({ address: ASKER, peer: MIDDLE }) as EndingOpener;
       return {
         network,
         names,
-        opener: openers.forCircuit({ address: ASKER, peer: MIDDLE }),
+        circuit,
+        opener: circuit(),
         fromClient: openers.forCircuit({ address: ASKER, peer: undefined }),
         status: yield* ExitStatus,
       };
