@@ -2,7 +2,7 @@ import { readFileSync } from "node:fs";
 import { connect, type Socket } from "node:net";
 import { type ControlEvent, type ControlMessage, ControlParser, parseEvent } from "./control-protocol.ts";
 import { EventStream } from "./event-stream.ts";
-import { withTimeout } from "./wait.ts";
+import { eventually, withTimeout } from "./wait.ts";
 
 /** The daemon refused a command: its status code and text. */
 export class ControlError extends Error {
@@ -138,13 +138,22 @@ export class TorControl implements AsyncDisposable {
   }
 
   /**
-   * Builds a circuit over exactly these relays and waits until it is there.
+   * Builds a circuit over exactly these relays and waits until it is there. A relay that the daemon has in its consensus and not
+   * yet the descriptor of is waited for: a client says that it has bootstrapped when it has most of them.
    *
-   * @throws CircuitFailedError, WaitTimeoutError
+   * @throws ControlError for a relay that it does not know, CircuitFailedError, WaitTimeoutError
    */
-  async buildCircuit(path: ReadonlyArray<string>, timeoutMs = 30_000): Promise<string> {
+  async buildCircuit(path: ReadonlyArray<string>, timeoutMs = 60_000): Promise<string> {
     await using events = await this.events("CIRC");
-    const circuitId = await this.extendCircuit(path);
+    const extend = async (): Promise<string | undefined> => {
+      try {
+        return await this.extendCircuit(path);
+      } catch (error) {
+        if (error instanceof ControlError && error.text.startsWith("No descriptor for")) return undefined;
+        throw error;
+      }
+    };
+    const circuitId = await eventually(`descriptors of ${path.join()}`, extend, { timeoutMs, everyMs: 50 });
     return await events.until(builtOrFailed(circuitId), timeoutMs, `circuit ${circuitId}`);
   }
 
@@ -169,7 +178,7 @@ export class TorControl implements AsyncDisposable {
 
   private async updateSubscription(): Promise<void> {
     const types = new Set([...this.subscribers.values()].flatMap((set) => [...set]));
-    await withTimeout(this.send(`SETEVENTS ${[...types].join(" ")}`.trimEnd()), 10_000, "SETEVENTS");
+    await withTimeout(this.send(`SETEVENTS ${[...types].join(" ")}`.trimEnd()), 30_000, "SETEVENTS");
   }
 
   private receive(chunk: string): void {

@@ -29,6 +29,15 @@ export const PRIVATE_NETWORK_WARNINGS: ReadonlyArray<RegExp> = [
   /Client asked me to extend back to the previous hop\.\n.*process_relay_cell \(away from origin\) failed\.$/,
   // Tests give a client addresses as often as names.
   /is giving Tor only an IP address/,
+  // A machine that is busy: votes and signatures that come after their seconds are over, and the round is the next one's.
+  /Rejecting (.+'s posted )?vote from .+(our cutoff for received votes|we were expecting)/,
+  /We don't have enough votes to generate a consensus/,
+  /(Error adding retrieved vote|Problem adding detached signatures|Could not add queued signature|Unable to add signatures)/,
+  /(response after|was unexpected while) uploading (vote|signatures) to (dirserver|server)/,
+  /while fetching "\/tor\/status-vote\/next\//,
+  // The name server is a test's process, which has more to do than to answer.
+  /eventdns: (All nameservers have failed|Nameserver \S+ has failed)/,
+  /Your computer is too slow to handle this many circuit creation requests/,
 ];
 
 const SEVERE = /\[(warn|err)\]|level=(WARN|ERROR|FATAL)|"level":"(WARN|ERROR|FATAL)"/i;

@@ -82,7 +82,7 @@ export class ManagedProcess implements AsyncDisposable {
   }
 
   /** Sends a message to a child that was started with `messages` and gives the next one that comes back. */
-  async ask<A>(question: Serializable, timeoutMs = 10_000): Promise<A> {
+  async ask<A>(question: Serializable, timeoutMs = 30_000): Promise<A> {
     this.child.channel?.ref();
     try {
       return await withTimeout(

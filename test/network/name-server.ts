@@ -52,22 +52,23 @@ export class NameServer implements AsyncDisposable {
   private readonly socket: Socket;
   private readonly records = new Map<string, ReadonlyArray<NameRecord> | NameFailure>();
 
-  private constructor(socket: Socket, port: number) {
+  private constructor(socket: Socket) {
     this.socket = socket;
-    this.port = port;
+    this.port = socket.address().port;
     socket.on("message", (query, peer) => {
       const answer = this.answer(query);
       if (answer !== undefined) socket.send(answer, peer.port, peer.address);
     });
   }
 
-  static async start(port: number): Promise<NameServer> {
+  /** Listens on a port of 127.0.0.1: of the system's choice, if none is given. */
+  static async start(port = 0): Promise<NameServer> {
     const socket = createSocket("udp4");
     await new Promise<void>((resolve, reject) => {
       socket.once("error", reject);
       socket.bind({ port, address: "127.0.0.1", exclusive: true }, resolve);
     });
-    return new NameServer(socket, port);
+    return new NameServer(socket);
   }
 
   /** Replaces what a name answers. */

@@ -142,7 +142,7 @@ export class ChildOrigin implements Origin {
 export const waitForConnection = async (
   origin: Origin,
   wanted: (connection: OriginConnection) => boolean,
-  timeoutMs = 10_000,
+  timeoutMs = 30_000,
 ): Promise<OriginConnection> =>
   await eventually("a connection at the origin", async () => (await origin.connections()).find(wanted), {
     timeoutMs,

@@ -31,6 +31,9 @@ const END_REASONS: ReadonlyArray<string> = [
 ];
 const MISC = 1;
 
+/** After 10 s a client would take an exit's answer for lost, and look for another circuit, which there is not. */
+const STREAM_SECONDS = 60;
+
 /**
  * Opens streams of a client on circuits of our choice. As long as it lives the client attaches no stream by itself
  * (`__LeaveStreamsUnattached`), so use it on a client that nothing else uses.
@@ -56,7 +59,7 @@ export class PinnedDialer implements AsyncDisposable {
 
   static async open(client: TorNode): Promise<PinnedDialer> {
     const events = await client.control.events("STREAM");
-    await client.control.setConf({ __LeaveStreamsUnattached: 1 });
+    await client.control.setConf({ __LeaveStreamsUnattached: 1, CircuitStreamTimeout: STREAM_SECONDS });
     return new PinnedDialer(client, events);
   }
 
@@ -64,7 +67,7 @@ export class PinnedDialer implements AsyncDisposable {
    * Connects to `host:port` over the given circuit; see `socksConnect` for the errors. A circuit that is gone shows as a
    * SocksError.
    */
-  async connect(target: PinnedTarget, host: string, port: number, timeoutMs = 30_000): Promise<Socket> {
+  async connect(target: PinnedTarget, host: string, port: number, timeoutMs = 60_000): Promise<Socket> {
     let localPort = 0;
     try {
       return await socksConnect(
@@ -87,7 +90,7 @@ export class PinnedDialer implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     this.events.end();
     await this.attaching;
-    await this.control.setConf({ __LeaveStreamsUnattached: 0 });
+    await this.control.setConf({ __LeaveStreamsUnattached: 0, CircuitStreamTimeout: undefined });
   }
 
   private async attachStreams(): Promise<void> {
@@ -118,6 +121,6 @@ export class PinnedDialer implements AsyncDisposable {
 export const waitForStream = async (
   events: EventStream<ControlEvent>,
   wanted: (event: ControlEvent) => boolean,
-  timeoutMs = 10_000,
+  timeoutMs = 30_000,
 ): Promise<ControlEvent> =>
   await events.until((event) => (wanted(event) ? event : undefined), timeoutMs, "a STREAM event");

@@ -41,7 +41,7 @@ export class TorNode implements AsyncDisposable {
   }
 
   /** Starts the daemon, or starts it again, and waits for its control port. @throws ProcessFailedError, TorMissingError */
-  async start(timeoutMs = 20_000): Promise<void> {
+  async start(timeoutMs = 60_000): Promise<void> {
     const daemon = await ManagedProcess.start({
       name: `tor ${this.nickname}`,
       command: requireProgram("tor"),

@@ -23,7 +23,7 @@ export const pause = (ms: number): Promise<void> => new Promise((resolve) => set
 
 /** How `eventually` waits. */
 export interface Patience {
-  /** @default 20_000 */
+  /** @default 30_000 */
   readonly timeoutMs?: number;
   /** Between two looks. @default 10 */
   readonly everyMs?: number;
@@ -39,7 +39,7 @@ export interface Patience {
 export const eventually = async <A>(
   what: string,
   look: () => A | Promise<A>,
-  { timeoutMs = 20_000, everyMs = 10, detail }: Patience = {},
+  { timeoutMs = 30_000, everyMs = 10, detail }: Patience = {},
 ): Promise<Exclude<A, false | undefined>> => {
   const deadline = performance.now() + timeoutMs;
   for (;;) {

@@ -36,10 +36,10 @@ export const waitUntilKnown = async (network: TorNetwork, allium: Pick<AlliumRel
   const flags = ["Running", "Valid", "Exit"];
   const others = [...network.authorities, ...network.relays, ...network.exits];
   await Promise.all([
-    ...[network.authorities[0]!, ...network.relays, ...network.exits].map((at) =>
-      network.waitForConsensus("allium", { at, flags, timeoutMs: 75_000 }),
-    ),
-    allium.knowsRelays(others.length, 75_000),
+    // Of all authorities: a client asks any of them for its first.
+    ...others.map((at) => network.waitForConsensus("allium", { at, flags, timeoutMs: 90_000 })),
+    // Itself among them.
+    allium.knowsRelays(others.length + 1, 90_000),
   ]);
 };
 
