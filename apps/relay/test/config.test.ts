@@ -79,6 +79,7 @@ describe("a configuration", () => {
         max_connections = 4
         max_connections_per_address = 5
         max_circuits = 9
+        max_outgoing_connections = 11
         max_streams = 10
         max_streams_per_circuit = 6
         stream_buffer = "512 KiB"
@@ -133,6 +134,7 @@ describe("a configuration", () => {
         directory: { cache: false, extraInfo: true },
         limits: {
           maxConnections: 4,
+          maxOutgoingConnections: 11,
           maxConnectionsPerAddress: 5,
           maxCircuits: 9,
           maxStreams: 10,

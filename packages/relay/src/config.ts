@@ -26,6 +26,8 @@ export interface ExitConfig {
 export interface LimitsConfig {
   /** Incoming connections altogether, those whose TLS handshake is under way included. */
   readonly maxConnections: number;
+  /** Connections that the relay opens to others. */
+  readonly maxOutgoingConnections: number;
   /** Incoming connections from one address that have not proved to be a relay's. */
   readonly maxConnectionsPerAddress: number;
   /** Circuits of all channels together; a channel may have as many as are left. */
@@ -112,6 +114,7 @@ export const defaultDirectory: DirectoryCacheConfig = { cache: true, extraInfo: 
 /** Bounds for a machine of moderate size. */
 export const defaultLimits: LimitsConfig = {
   maxConnections: DEFAULT_MAX_CONNECTIONS,
+  maxOutgoingConnections: 16_384,
   maxConnectionsPerAddress: 100,
   maxCircuits: DEFAULT_MAX_CIRCUITS,
   maxStreams: MAX_EXIT_STREAMS,

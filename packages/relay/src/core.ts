@@ -75,6 +75,8 @@ export const makeCore = (parts: CoreParts): Effect.Effect<RelayCore, never, Tran
         param,
       ),
       isRelay: relayAddresses(view.current),
+      maxConnections: () => limits.maxConnections,
+      maxOutgoing: () => limits.maxOutgoingConnections,
     });
     const connectionCounts = new ConnectionCounts();
     const circuitCounts = new CircuitCounts();
@@ -105,14 +107,19 @@ export const makeCore = (parts: CoreParts): Effect.Effect<RelayCore, never, Tran
       ...channelParams(param),
       local: () => ({ identity: linkIdentity.current(), addresses: [settings().config.advertised.host] }),
       maxPerAddress: limits.maxConnectionsPerAddress,
-      maxConnections: limits.maxConnections,
+      // The defences bound them, and count those that they refuse; a listener drops them without a word.
+      maxConnections: limits.maxConnections + DROPPED_ABOVE,
       // Those of all channels are bounded, and by how many are left those of each.
       maxCircuits: limits.maxCircuits,
       admit: defences.admitConnection,
       observer: {
-        onOpen: (channel) => connectionCounts.onOpen(channel),
+        onOpen: (channel) => {
+          connectionCounts.onOpen(channel);
+          defences.onChannelOpen(channel);
+        },
         onEnd: (channel, end) => {
           traffic.forget(channel);
+          defences.onChannelEnd(channel);
           log(Effect.logDebug(`channel ${channel.id} ended`, end));
         },
         onRefused: (remote, error) => {
@@ -121,7 +128,14 @@ export const makeCore = (parts: CoreParts): Effect.Effect<RelayCore, never, Tran
           log(Effect.logDebug("channel not opened", error));
         },
       },
-    }).pipe(Layer.provide(Layer.effect(Transport, Effect.map(Transport, bandwidth.limit))));
+    }).pipe(
+      Layer.provide(
+        Layer.effect(
+          Transport,
+          Effect.map(Transport, (transport) => defences.outgoing.limit(bandwidth.limit(transport))),
+        ),
+      ),
+    );
     const circuits = layerRelayCircuits({
       keys: derived(keys, handshakeServerKeys),
       congestion: derived(
@@ -177,6 +191,9 @@ export const makeCore = (parts: CoreParts): Effect.Effect<RelayCore, never, Tran
       Effect.sync(() => new MemoryQuota({ limit: memoryLimit(parts.settings().config) })),
     ),
   );
+
+/** Connections that may be there at once because they are about to be refused. */
+const DROPPED_ABOVE = 512;
 
 /** Stream IDs that a circuit has. */
 const STREAM_IDS = 0xffff;

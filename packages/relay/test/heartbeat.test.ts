@@ -18,6 +18,8 @@ const quiet: DefenceCounts = {
     streamsRejected: 0,
   },
   connections: new Map(),
+  incoming: 0,
+  opening: 0,
   overruns: { near: 0, far: 0 },
   endedForMemory: 0,
   shortages: 0,

@@ -93,6 +93,7 @@ export const loadConfig = Effect.fnUntraced(function* (name: string) {
     directory: { cache: said.directory.cache, extraInfo: said.directory.extra_info },
     limits: {
       maxConnections: limits.max_connections,
+      maxOutgoingConnections: limits.max_outgoing_connections,
       maxConnectionsPerAddress: limits.max_connections_per_address,
       maxCircuits: limits.max_circuits,
       maxStreams: limits.max_streams,

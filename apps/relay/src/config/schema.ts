@@ -57,6 +57,7 @@ const maxMemory = 1_048_576 * mebibyte;
 /** The table `[limits]`. */
 const LimitsSchema = Schema.Struct({
   max_connections: withDefault(integer(1, 1_000_000), defaultLimits.maxConnections),
+  max_outgoing_connections: withDefault(integer(1, 1_000_000), defaultLimits.maxOutgoingConnections),
   max_connections_per_address: withDefault(integer(1, 1_000_000), defaultLimits.maxConnectionsPerAddress),
   max_circuits: withDefault(integer(1, 10_000_000), defaultLimits.maxCircuits),
   max_streams: withDefault(integer(1, 1_000_000), defaultLimits.maxStreams),

@@ -42,7 +42,10 @@ export const summarize = ({ file, relay, log, shutdownWaitMillis, shutdownTimeou
         ] as const)
       : []),
     ["documents", cacheText(relay.directory)],
-    ["connections", `${limits.maxConnections} in all, ${limits.maxConnectionsPerAddress} from one address`],
+    [
+      "connections",
+      `${limits.maxConnections} from others, ${limits.maxConnectionsPerAddress} from one address, ${limits.maxOutgoingConnections} to others`,
+    ],
     ["circuits", `${limits.maxCircuits}`],
     [
       "streams",

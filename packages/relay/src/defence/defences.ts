@@ -1,4 +1,4 @@
-import { type ChannelBound, type ChannelError, type CreateRequest, Entropy } from "@allium/channel";
+import { type Channel, type ChannelBound, type ChannelError, type CreateRequest, Entropy } from "@allium/channel";
 import {
   type CircuitEnd,
   CircuitLimit,
@@ -15,6 +15,7 @@ import { ClientTable } from "./client-table.ts";
 import { type DosCounters, DosDefence } from "./dos-defence.ts";
 import type { DosParams } from "./dos-params.ts";
 import { QUIET_LOG_MILLIS } from "./limits.ts";
+import { Outgoing, type OutgoingBound } from "./outgoing.ts";
 import { QuietLog } from "./quiet-log.ts";
 
 // What the log says, each at most once in QUIET_LOG_MILLIS, with how often it has happened. `warn` where the operator can do
@@ -25,6 +26,15 @@ const messages = {
     "connections were refused, since their addresses have too many open or open them too fast",
   ],
   handshakesGivenUp: ["info", "incoming connections were given up in their handshakes, since too many were under way"],
+  tooManyConnections: [
+    "warn",
+    "connections were refused, since as many are open as may be. See limits.max_connections",
+  ],
+  dialsGivenUp: ["info", "connections to other relays were given up, since too many were being opened"],
+  tooManyOutgoing: [
+    "warn",
+    "circuits were not extended, since as many connections to other relays are open as may be. See limits.max_outgoing_connections",
+  ],
   circuitsRefused: ["info", "circuits were refused to addresses that ask for too many"],
   circuitsTooMany: [
     "warn",
@@ -61,6 +71,8 @@ export interface Defences {
   readonly quota: MemoryQuota;
   /** Ends circuits when memory runs out: a background task. */
   readonly keepMemory: Effect.Effect<never>;
+  /** Bounds the connections that the relay opens. */
+  readonly outgoing: Outgoing;
   /** Whether a connection from an address is let in: see `ChannelManagerConfig.admit`. */
   readonly admitConnection: (address: string) => (() => void) | undefined;
   /** Whether a CREATE is looked at. */
@@ -69,6 +81,10 @@ export interface Defences {
   readonly streamsOfCircuit: () => () => StreamAdmission;
   /** A stream or a look-up met a bound of the exit. */
   readonly onStreamBound: (bound: StreamBound) => void;
+  /** A channel is open. */
+  readonly onChannelOpen: (channel: Channel) => void;
+  /** A channel has ended. */
+  readonly onChannelEnd: (channel: Channel) => void;
   /** A connection came to nothing. */
   readonly onConnectionRefused: (error: ChannelError) => void;
   /** A CREATE was refused. */
@@ -79,11 +95,18 @@ export interface Defences {
   readonly counts: () => DefenceCounts;
 }
 
+/** Which bound a connection met: `connections` is that of all incoming ones. */
+export type ConnectionBound = ChannelBound | OutgoingBound | "connections";
+
 /** What the defences have done so far. */
 export interface DefenceCounts {
   readonly dos: Readonly<DosCounters>;
   /** Connections that met a bound, by which. */
-  readonly connections: ReadonlyMap<ChannelBound, number>;
+  readonly connections: ReadonlyMap<ConnectionBound, number>;
+  /** Incoming connections that are open, or in their handshakes. */
+  readonly incoming: number;
+  /** Connections to other relays that are being opened. */
+  readonly opening: number;
   /** Circuits that were ended since their inbox overran, by side. */
   readonly overruns: { readonly near: number; readonly far: number };
   /** Circuits that were ended for their memory. */
@@ -98,11 +121,15 @@ export interface DefenceCounts {
  * Puts the defences together. They last until the scope closes.
  *
  * @param options.params asked each time
+ * @param options.maxConnections most incoming connections altogether
+ * @param options.maxOutgoing most connections that the relay opens
  * @param options.isRelay whether the network knows a relay at an address: relays are left alone
  */
 export const makeDefences = (options: {
   readonly params: () => DosParams;
   readonly isRelay: (address: string) => boolean;
+  readonly maxConnections: () => number;
+  readonly maxOutgoing: () => number;
 }): Effect.Effect<Defences, never, Entropy | Scope.Scope> =>
   Effect.gen(function* () {
     const quota = yield* Memory.Quota;
@@ -123,7 +150,23 @@ export const makeDefences = (options: {
         Effect.runForkWith(context)(Effect.annotateLogs(line, { times }));
       },
     });
-    const connections = new Map<ChannelBound, number>();
+    const connections = new Map<ConnectionBound, number>();
+    const countConnection = (bound: ConnectionBound): void => {
+      connections.set(bound, (connections.get(bound) ?? 0) + 1);
+    };
+    const outgoing = new Outgoing({
+      max: options.maxOutgoing,
+      onBound: (bound) => {
+        countConnection(bound);
+        log.note(bound === "dials" ? "dialsGivenUp" : "tooManyOutgoing");
+      },
+    });
+    /** Incoming connections that have not authenticated as a relay; and those that have. */
+    let strangers = 0;
+    let relays = 0;
+    /** The connection that is being refused was one too many of all. The refusal is told of before the next connection comes. */
+    let isCrowded = false;
+    const isIncomingRelay = ({ initiated, peer }: Channel): boolean => !initiated && peer !== undefined;
     const overruns = { near: 0, far: 0 };
     let endedForMemory = 0;
     let shortages = 0;
@@ -136,7 +179,17 @@ export const makeDefences = (options: {
     return {
       quota,
       keepMemory: Memory.keepWithin(quota, onReclaimed),
-      admitConnection: (address) => dos.enter(address),
+      outgoing,
+      admitConnection: (address) => {
+        isCrowded = strangers + relays >= options.maxConnections();
+        const leave = isCrowded ? undefined : dos.enter(address);
+        if (leave === undefined) return undefined;
+        strangers++;
+        return () => {
+          strangers--;
+          leave();
+        };
+      },
       admitCircuit: ({ channel }) => channel.peer !== undefined || dos.admitsCircuit(channel.remote.host),
       streamsOfCircuit: () => {
         const admit = dos.streamsOfCircuit();
@@ -147,10 +200,22 @@ export const makeDefences = (options: {
         };
       },
       onStreamBound: (bound) => log.note(messageOfBound[bound]),
+      onChannelOpen: (channel) => {
+        outgoing.onOpen(channel);
+        if (isIncomingRelay(channel)) relays++;
+      },
+      onChannelEnd: (channel) => {
+        outgoing.onEnd(channel);
+        if (isIncomingRelay(channel)) relays--;
+      },
       onConnectionRefused: (error) => {
         if (error._tag !== "ChannelLimit") return;
         const { limit } = error;
-        connections.set(limit, (connections.get(limit) ?? 0) + 1);
+        if (limit === "notAdmitted" && isCrowded) {
+          countConnection("connections");
+          return log.note("tooManyConnections");
+        }
+        countConnection(limit);
         const isHandshake = limit === "tlsHandshakes" || limit === "linkHandshakes";
         log.note(isHandshake ? "handshakesGivenUp" : "tooManyOfAddress");
       },
@@ -171,6 +236,8 @@ export const makeDefences = (options: {
       counts: () => ({
         dos: { ...dos.counters },
         connections: new Map(connections),
+        incoming: strangers + relays,
+        opening: outgoing.opening,
         overruns: { ...overruns },
         endedForMemory,
         shortages,

@@ -58,9 +58,21 @@ export const defenceMetrics = (defences: Defences, circuits: RelayCircuits["Serv
     },
     {
       name: "allium_connections_refused_total",
-      help: "Incoming connections that met a bound, by which.",
+      help: "Connections that met a bound, by which.",
       type: "counter",
       read: () => byLabel("bound", counts().connections),
+    },
+    {
+      name: "allium_connections_incoming",
+      help: "Incoming connections that are open, or in their handshakes.",
+      type: "gauge",
+      read: () => counts().incoming,
+    },
+    {
+      name: "allium_connections_opening",
+      help: "Connections to other relays that are being opened.",
+      type: "gauge",
+      read: () => counts().opening,
     },
     {
       name: "allium_handshakes_queued",

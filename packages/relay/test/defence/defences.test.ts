@@ -1,4 +1,4 @@
-import { ChannelLimit, layerEntropySeeded } from "@allium/channel";
+import { type Channel, ChannelLimit, layerEntropySeeded, Transport } from "@allium/channel";
 import { CircuitLimit, type CircuitRefusal, type RelayCircuit, type RelayCircuits } from "@allium/circuit";
 import { Memory, MemoryQuota, Metrics } from "@allium/kernel";
 import { assert, describe, it } from "@effect/vitest";
@@ -34,10 +34,12 @@ const start = Effect.gen(function* () {
     lines.push(`${logLevel}: ${[message].flat().join(" ")}`);
   });
   const quota = new MemoryQuota({ limit: 1_000 });
-  const defences = yield* makeDefences({ params: () => params, isRelay: () => false }).pipe(
-    Effect.provideService(Memory.Quota, quota),
-    Effect.provide(Logger.layer([logger])),
-  );
+  const defences = yield* makeDefences({
+    params: () => params,
+    isRelay: () => false,
+    maxConnections: () => 3,
+    maxOutgoing: () => 0,
+  }).pipe(Effect.provideService(Memory.Quota, quota), Effect.provide(Logger.layer([logger])));
   yield* Metrics.register(...defenceMetrics(defences, circuits));
   /** The figure of a metric, with one label at most. */
   const figure = (name: string, label?: string) =>
@@ -170,6 +172,52 @@ describe("the defences", () => {
       const admitted = Array.from({ length: 4 }, () => defences.admitConnection(CLIENT) !== undefined);
       assert.deepStrictEqual(admitted, [true, true, false, false]);
       assert.strictEqual(yield* figure("tor_relay_dos_total", "conn_rejected"), 2);
+    }).pipe(Effect.scoped, Effect.provide(Layer.merge(Metrics.layer, layerEntropySeeded("defences")))),
+  );
+
+  it.effect("refuse connections when there are as many as may be, relays' among them", () =>
+    Effect.gen(function* () {
+      const { defences, lines, figure } = yield* start;
+      /** A connection, and how it ends; refused as the channel manager would tell. */
+      const connect = (address: string) => {
+        const leave = defences.admitConnection(address);
+        if (leave === undefined) defences.onConnectionRefused(new ChannelLimit({ limit: "notAdmitted" }));
+        return leave;
+      };
+      const [first, second] = [connect("198.51.100.1"), connect("198.51.100.2")];
+      const relay = { initiated: false, peer: {} } as Channel;
+      // One authenticates as a relay: then it is known as a channel.
+      first?.();
+      defences.onChannelOpen(relay);
+      assert.isDefined(connect("198.51.100.3"));
+      assert.strictEqual(yield* figure("allium_connections_incoming"), 3);
+      assert.isUndefined(connect("198.51.100.4"));
+      yield* TestClock.adjust(0);
+      assert.deepStrictEqual(lines, [
+        "Warn: connections were refused, since as many are open as may be. See limits.max_connections",
+      ]);
+      assert.strictEqual(yield* figure("allium_connections_refused_total", "connections"), 1);
+      assert.isUndefined(yield* figure("allium_connections_refused_total", "notAdmitted"));
+      defences.onChannelEnd(relay);
+      second?.();
+      assert.isDefined(connect("198.51.100.4"));
+      assert.strictEqual(yield* figure("allium_connections_incoming"), 2);
+    }).pipe(Effect.scoped, Effect.provide(Layer.merge(Metrics.layer, layerEntropySeeded("defences")))),
+  );
+
+  it.effect("log connections to other relays that are not opened, and count them", () =>
+    Effect.gen(function* () {
+      const { defences, lines, figure } = yield* start;
+      const transport = defences.outgoing.limit(
+        Transport.of({ connect: () => Effect.never, listen: () => Effect.never }),
+      );
+      const dial = Effect.exit(transport.connect({ host: CLIENT, port: 1 }, { tls: true }));
+      for (let count = 0; count < 3; count++) assert.isTrue(Exit.isFailure(yield* dial));
+      yield* TestClock.adjust(0);
+      assert.deepStrictEqual(lines, [
+        "Warn: circuits were not extended, since as many connections to other relays are open as may be. See limits.max_outgoing_connections",
+      ]);
+      assert.strictEqual(yield* figure("allium_connections_refused_total", "outgoing"), 3);
     }).pipe(Effect.scoped, Effect.provide(Layer.merge(Metrics.layer, layerEntropySeeded("defences")))),
   );
 
