@@ -111,7 +111,7 @@ const describeRelay = (rsaIdentity: RsaKeyPair, tap: RsaKeyPair) => {
 const poll = (holds: () => boolean) =>
   Effect.sync(holds).pipe(
     Effect.repeat({ until: (held) => held, schedule: Schedule.spaced("20 millis") }),
-    Effect.timeout("40 seconds"),
+    Effect.timeout("120 seconds"),
   );
 
 const isAccepted = (publication: Publication | undefined): publication is Publication =>
@@ -134,7 +134,7 @@ describeWithTor("the directory reactor and the authorities of tor", () => {
   /** The first element of a stream that fits, within the time that a test may take. */
   const firstOf = <A, B extends A>(stream: Stream.Stream<A>, fits: (a: A) => a is B): Promise<B> =>
     runtime.runPromise(
-      stream.pipe(Stream.filter(fits), Stream.runHead, Effect.timeout("60 seconds"), Effect.map(Option.getOrThrow)),
+      stream.pipe(Stream.filter(fits), Stream.runHead, Effect.timeout("120 seconds"), Effect.map(Option.getOrThrow)),
     );
 
   beforeAll(async () => {

@@ -110,7 +110,7 @@ describeWithTor("the link handshake with a tor relay", () => {
 
   const logHas = async (text: string): Promise<void> => {
     const holds = () => readFileSync(tor.logFile, "utf8").includes(text);
-    await eventually(`"${text}" in tor's log`, holds, { timeoutMs: 10_000 });
+    await eventually(`"${text}" in tor's log`, holds, { timeoutMs: 30_000 });
   };
 
   it.live("connects as a client, and tor answers CREATE_FAST", () =>
@@ -118,7 +118,8 @@ describeWithTor("the link handshake with a tor relay", () => {
       const channels = yield* channelsOf(undefined);
       const channel = yield* channels.get(target());
       assert.strictEqual(channel.linkProtocol, 5);
-      assert.isAtMost(Math.abs(channel.established.clockSkew ?? 99), 1);
+      // Of one machine's clock, in seconds; a NETINFO may be read some seconds after it was written.
+      assert.isAtMost(Math.abs(channel.established.clockSkew ?? 99), 30);
       yield* createFast(channel);
       assert.deepStrictEqual(tor.warnings(), []);
     }),
@@ -165,7 +166,7 @@ describeWithTor("the link handshake with a tor relay", () => {
         count: 1,
         slab: crypto.outbound.encrypt(slab, 1, 0),
       });
-      const request = yield* Effect.timeout(Deferred.await(asked), "15 seconds");
+      const request = yield* Effect.timeout(Deferred.await(asked), "60 seconds");
       assert.isTrue(request.channel.peer?.rsaId.equals(target().rsaId));
       assert.isTrue(request.channel.peer?.ed25519Id.equals(target().ed25519Id));
       assert.strictEqual(request.channel.linkProtocol, 5);

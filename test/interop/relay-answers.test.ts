@@ -1,6 +1,7 @@
 import { afterAll, assert, beforeAll, it } from "@effect/vitest";
 import {
   type AlliumRelay,
+  type ControlEvent,
   OPEN_EXIT_POLICY,
   type Origin,
   PinnedDialer,
@@ -66,7 +67,13 @@ describeWithTor("what Allium's exit answers, beside a tor exit", () => {
   const refusalOf = async (circuitId: string, host: string, port: number): Promise<Refusal> => {
     await using events = await client.control.events("STREAM");
     const code = await socksCode(dialer.connect({ circuitId }, host, port));
-    const end = await events.until((event) => event.fields["REMOTE_REASON"], 5_000, "the END of the stream");
+    // Of this stream: what is told of the one before may come late.
+    let stream: string | undefined;
+    const reason = ({ words: [id, status], fields }: ControlEvent): string | undefined => {
+      if (status === "NEW") stream = id;
+      return id === stream ? fields["REMOTE_REASON"] : undefined;
+    };
+    const end = await events.until(reason, 30_000, "the END of the stream");
     return { end, socks: SOCKS_REPLIES[code] ?? String(code) };
   };
 

@@ -1,5 +1,13 @@
 import { afterAll, assert, beforeAll, it } from "@effect/vitest";
-import { AlliumRelay, describeFailures, dialOrigin, runTransfers, TorNetwork, type TorNode } from "../network/index.ts";
+import {
+  AlliumRelay,
+  describeFailures,
+  dialOrigin,
+  eventually,
+  runTransfers,
+  TorNetwork,
+  type TorNode,
+} from "../network/index.ts";
 import { describeWithTor } from "../network/vitest.ts";
 import { openExit, texts, WITHOUT_CONFLUX } from "./support/allium.ts";
 
@@ -29,12 +37,12 @@ describeWithTor("Allium joining a running tor network", () => {
   it("earns Running, Valid, Fast, Stable, Exit, V2Dir and Guard within three rounds, and as soon as a tor exit started beside it", async () => {
     // From the beginning of a round, so that both have the same time until the next vote.
     await using rounds = await network.authorities[0]!.control.events("NEWCONSENSUS");
-    await rounds.until((event) => event, 25_000, "the next consensus");
-    [allium, beside] = await Promise.all([
-      AlliumRelay.start(network, { extra: { exit: openExit(network) } }),
-      network.addExit({ nickname: "beside" }),
-    ]);
-    const listed = (nickname: string) => network.waitForConsensus(nickname, { flags: FLAGS, timeoutMs: 75_000 });
+    await rounds.until((event) => event, 90_000, "the next consensus");
+    allium = await AlliumRelay.start(network, { extra: { exit: openExit(network) } });
+    // A program on Node starts slower than a daemon: how much, is the machine's affair.
+    await allium.whileRunning(eventually("allium to listen", () => allium.log().includes("listening on")));
+    beside = await network.addExit({ nickname: "beside" });
+    const listed = (nickname: string) => network.waitForConsensus(nickname, { flags: FLAGS, timeoutMs: 150_000 });
     const [ours, theirs] = await allium.whileRunning(Promise.all([listed("allium"), listed("beside")]));
     console.log(`in the consensus after ${ours.rounds} rounds (tor: ${theirs.rounds}), ${ours.seconds.toFixed(1)} s`);
     assert.isAtMost(ours.rounds, 3);
@@ -63,7 +71,7 @@ describeWithTor("Allium joining a running tor network", () => {
   });
 
   it("ends in order at SIGTERM", async () => {
-    const { code, signal } = await allium.stop();
+    const { code, signal } = await allium.stop(60_000);
     assert.deepStrictEqual({ code, signal }, { code: 0, signal: null });
     assert.deepStrictEqual(texts(allium.warnings()), []);
   });

@@ -20,6 +20,9 @@ const BURST = 50;
 /** What the consensus of this network says about floods. */
 const DOS = { DoSStreamCreationEnabled: 1, DoSStreamCreationRate: 1, DoSStreamCreationBurst: BURST };
 
+/** Tokens at a second each that have come back since a moment, which may be one less or more than whole seconds say. */
+const tokensSince = (started: number): number => Math.ceil((performance.now() - started) / 1_000) + 1;
+
 /** Names that may be asked for at once, each in both families: half of the questions that docs/buffers.md allows. */
 const MAX_NAMES = 8_192 / 2;
 
@@ -77,6 +80,9 @@ describeWithTor("a flood of streams", () => {
 
   const eventsOn = ({ events }: HostileCircuit, command: number) => events.filter((event) => event.command === command);
 
+  const openConnections = async (): Promise<number> =>
+    (await origin.connections()).filter((connection) => connection.open).length;
+
   const begins = (circuit: HostileCircuit, from: number, count: number): void => {
     for (let streamId = from; streamId < from + count; streamId++) {
       circuit.begin(streamId, `${origin.host}:${origin.port}`);
@@ -87,12 +93,12 @@ describeWithTor("a flood of streams", () => {
     const circuit = await create(peer, target);
     const neighbour = await create(peer, target);
     const before = await figure("tor_relay_dos_total", "stream_rejected");
+    const started = performance.now();
     begins(circuit, 1, 80);
     const ends = () => eventsOn(circuit, RelayCommand.END);
     await eventually("each is answered", () => ends().length + eventsOn(circuit, RelayCommand.CONNECTED).length === 80);
-    // What came back a second is little.
     assert.isAtMost(ends().length, 80 - BURST);
-    assert.isAtLeast(ends().length, 80 - BURST - 5);
+    assert.isAtLeast(ends().length, 80 - BURST - tokensSince(started));
     for (const { body } of ends()) assert.strictEqual(body[0], EndReason.MISC);
     assert.strictEqual((await figure("tor_relay_dos_total", "stream_rejected")) - before, ends().length);
     // A question for a name counts as a stream.
@@ -102,7 +108,7 @@ describeWithTor("a flood of streams", () => {
     await eventually("each is answered", () => answers().length === questions.length);
     const refused = answers().filter((type) => type === 0xf0 /* an error that will pass */);
     // What has come back since the burst was for some.
-    assert.isAtLeast(refused.length, questions.length - 5);
+    assert.isAtLeast(refused.length, questions.length - tokensSince(started));
     askOrigin(circuit, 1, { mode: "transfer", down: 10_000, verify: false });
     assert.isTrue(await circuit.receives(RelayCommand.DATA, 1));
     await neighbour.connect(1, `${origin.host}:${origin.port}`);
@@ -116,17 +122,16 @@ describeWithTor("a flood of streams", () => {
     const circuit = await create(peer, target);
     const neighbour = await create(peer, target);
     await neighbour.connect(1, `${origin.host}:${origin.port}`);
+    // The origin may hear of the last one later than its client.
+    const others = (await openConnections()) + 1;
     begins(circuit, 1, 80);
     await eventually("the circuit is destroyed", () => circuit.destroyed !== undefined);
     assert.strictEqual(circuit.destroyed, DestroyReason.RESOURCELIMIT);
     assert.isTrue(await isServed(neighbour));
     assert.isFalse(peer.closed);
     await carries();
-    await eventually("its connections are closed", async () => {
-      const open = (await origin.connections()).filter((connection) => connection.open);
-      // Those of the circuits that are left.
-      return open.length <= BURST + 2 + 5;
-    });
+    // Those of the circuits that are left stay.
+    await eventually("its connections are closed", async () => (await openConnections()) <= others);
   });
 
   it("of questions for names: as many are asked as may, the rest fails at once, and what is known is still told", async () => {
@@ -157,7 +162,7 @@ describeWithTor("a flood of streams", () => {
     await neighbour.connect(3, `${origin.host}:${origin.port}`);
     await carries();
     const answers = () => flooders.flatMap((circuit) => eventsOn(circuit, RelayCommand.RESOLVED));
-    await eventually("each is answered", () => answers().length === 2 * each, { timeoutMs: 40_000 });
+    await eventually("each is answered", () => answers().length === 2 * each, { timeoutMs: 120_000 });
     for (const { body } of answers()) assert.strictEqual(body[0], 0xf0, "an error that will pass");
     console.log(`of ${2 * each} questions ${await refused()} were not asked`);
     assert.isAtLeast(await refused(), 2 * each - MAX_NAMES);

@@ -33,7 +33,7 @@ export interface TorNetworkOptions {
   readonly dirCaches?: boolean;
   /** @default interval 20, firstAfter 8, voteDelay 4, distDelay 4, earnedFlags false */
   readonly voting?: Partial<Omit<VotingOptions, "consensusParams">>;
-  /** Added to, or in place of, `cc_alg=2 cfx_enabled=1 cfx_low_exit_threshold=0`. */
+  /** Added to, or in place of, `cc_alg=2 cfx_enabled=1 cfx_low_exit_threshold=0 exit_dns_timeout=3000`. */
   readonly consensusParams?: Readonly<Record<string, number>>;
   /** The policy of the network's exits. @default OPEN_EXIT_POLICY */
   readonly exitPolicy?: ReadonlyArray<string>;
@@ -72,7 +72,9 @@ export interface ConsensusEntry {
   readonly seconds: number;
 }
 
-const DEFAULT_PARAMS = { cc_alg: 2, cfx_enabled: 1, cfx_low_exit_threshold: 0 };
+/** Milliseconds for one question to the name server, which is a test's process and may be busy; 1000 without the parameter. */
+const DNS_MILLIS = 3_000;
+const DEFAULT_PARAMS = { cc_alg: 2, cfx_enabled: 1, cfx_low_exit_threshold: 0, exit_dns_timeout: DNS_MILLIS };
 const DEFAULT_VOTING = { interval: 20, firstAfter: 8, voteDelay: 4, distDelay: 4, earnedFlags: false };
 
 /**

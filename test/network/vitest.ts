@@ -1,6 +1,9 @@
 import { assert, describe, it } from "@effect/vitest";
 import { INSTALL_TOR, missingTor } from "./availability.ts";
 
+/** Milliseconds for a test, most of which take some seconds: it ends those that hang, and none that is slow as its machine is. */
+const TEST_TIMEOUT = 300_000;
+
 /**
  * `describe` for suites that need system `tor` daemons. Without them the suite is skipped, and says so; with
  * `ALLIUM_REQUIRE_TOR=1` (continuous integration) it fails instead.
@@ -15,5 +18,5 @@ export const describeWithTor = (name: string, body: () => void): void => {
     return;
   }
   if (missing.length > 0) console.error(`SKIPPED: ${message}`);
-  describe.runIf(missing.length === 0)(name, body);
+  describe.runIf(missing.length === 0)(name, { timeout: TEST_TIMEOUT }, body);
 };

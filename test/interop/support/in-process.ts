@@ -139,8 +139,11 @@ export const footprint = ({ relay, topology }: InProcessRelay): Footprint => {
   };
 };
 
-/** Waits until nothing is left above what there was, and fails with what is. */
-export const returnsTo = async (before: Footprint, allium: InProcessRelay, timeoutMs: number): Promise<void> => {
+/**
+ * Waits until nothing is left above what there was, and fails with what is: long enough for connections that linger for the other
+ * side's end, also where each step of it takes a second.
+ */
+export const returnsTo = async (before: Footprint, allium: InProcessRelay, timeoutMs = 30_000): Promise<void> => {
   const deadline = performance.now() + timeoutMs;
   for (;;) {
     const now = footprint(allium);
