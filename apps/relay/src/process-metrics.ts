@@ -1,4 +1,4 @@
-import { readdirSync } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
 import { monitorEventLoopDelay, performance } from "node:perf_hooks";
 import { type Metric, Metrics } from "@allium/kernel";
 import { Effect, type Scope } from "effect";
@@ -65,6 +65,16 @@ const openFiles = (): number | ReadonlyArray<never> => {
   }
 };
 
+/** How many may be, where the platform tells, and if there is a limit. */
+const mostOpenFiles = (): number | ReadonlyArray<never> => {
+  try {
+    const [, limit = ""] = /^Max open files +(\d+) /m.exec(readFileSync("/proc/self/limits", "utf8")) ?? [];
+    return limit === "" ? [] : Number(limit);
+  } catch {
+    return [];
+  }
+};
+
 const processMetrics = (version: string): ReadonlyArray<Metric> => [
   {
     name: "allium_build_info",
@@ -105,6 +115,7 @@ const processMetrics = (version: string): ReadonlyArray<Metric> => [
     read: () => performance.timeOrigin / 1_000,
   },
   { name: "process_open_fds", help: "Number of open file descriptors.", type: "gauge", read: openFiles },
+  { name: "process_max_fds", help: "Maximum number of open file descriptors.", type: "gauge", read: mostOpenFiles },
 ];
 
 /** Registers what the process tells of itself: those of Prometheus's own names that it can, and the event loop's. */

@@ -320,6 +320,7 @@ describe("what is no violation", () => {
       yield* aSecond;
       assert.isUndefined(circuit.destroyed);
       assert.deepStrictEqual(circuit.tags(7), []);
+      assert.strictEqual(lab.relays[0]!.circuits.counters.drops, 8);
     }).pipe(Effect.scoped, Effect.provide(layerEntropySeeded("dropped"))),
   );
 

@@ -27,7 +27,13 @@ import {
   publicIdentity,
 } from "./keys/index.ts";
 import { makeCurrentLinkIdentity } from "./link-identity.ts";
-import { bandwidthMetrics, makeMetricsServer, relayMetrics, topologyMetrics } from "./metrics/index.ts";
+import {
+  bandwidthMetrics,
+  directoryMetrics,
+  makeMetricsServer,
+  relayMetrics,
+  topologyMetrics,
+} from "./metrics/index.ts";
 import type { RelayConfigError, RelayError, RelayFailed } from "./relay-error.ts";
 import { planReload, type ReloadReport, readSettings } from "./settings.ts";
 import { startRelayTasks } from "./supervision.ts";
@@ -103,6 +109,7 @@ export const startRelay = (
         keys: store.current,
         fingerprint: fingerprintOf(identity),
       }),
+      ...(directory.cache === undefined ? [] : directoryMetrics(directory.cache.server)),
       ...bandwidthMetrics(core.bandwidth),
       ...defenceMetrics(core.defences, circuits),
       ...topologyMetrics(yield* Topology.Registry),

@@ -34,6 +34,8 @@ export interface RelayHandlerOptions {
   readonly previous: PreviousHop;
   /** Woken by what the far channel brings. */
   readonly farSignals: CircuitSignals;
+  /** Told of each DROP. */
+  readonly onDrop: () => void;
   /** Runs an effect in a fiber. */
   readonly fork: (effect: Effect.Effect<void>) => Fiber.Fiber<void>;
 }
@@ -117,6 +119,8 @@ class RelayHandler implements IngressHandler {
           message: { _tag: "TRUNCATED", reason: DestroyReason.REQUESTED },
         });
       case "DROP":
+        this.options.onDrop();
+        return Effect.void;
       case "PADDING_NEGOTIATE":
       case "UNRECOGNIZED":
         return Effect.void;

@@ -36,6 +36,8 @@ export interface CircuitHome {
   readonly extendPolicy: () => ExtendPolicy;
   /** Runs an effect in a fiber. */
   readonly fork: (effect: Effect.Effect<void>) => Fiber.Fiber<void>;
+  /** Told of each DROP cell. */
+  readonly onDrop: () => void;
   /** A circuit is over, and all is released. */
   readonly onEnd: (circuit: OpenCircuit, end: CircuitEnd) => void;
 }
@@ -197,6 +199,10 @@ export class OpenCircuit implements RelayCircuit, CircuitOwner, Ending, IngressO
 
   get fork(): CircuitHome["fork"] {
     return this.home.fork;
+  }
+
+  get onDrop(): CircuitHome["onDrop"] {
+    return this.home.onDrop;
   }
 
   get farSignals(): CircuitSignals {

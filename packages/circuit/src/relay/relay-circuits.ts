@@ -46,6 +46,8 @@ export interface CircuitCounters {
   readonly refused: number;
   readonly refusals: Readonly<Record<CircuitRefusal, number>>;
   readonly ended: number;
+  /** DROP cells that were for this relay. */
+  readonly drops: number;
   /** Handshakes answered, by their kind. */
   readonly handshakes: Readonly<Record<HandshakeKind, number>>;
   /** Handshakes that nobody had time for, by their kind. */
@@ -88,6 +90,7 @@ const make = Effect.fnUntraced(function* (config: RelayCircuitsConfig) {
   const open = new Set<RelayCircuit>();
   let created = 0;
   let ended = 0;
+  let drops = 0;
   const home: CircuitHome = {
     groups,
     clock,
@@ -100,6 +103,9 @@ const make = Effect.fnUntraced(function* (config: RelayCircuitsConfig) {
     congestion: config.congestion,
     extendPolicy: config.extendPolicy,
     fork,
+    onDrop: () => {
+      drops++;
+    },
     onEnd: (circuit, end) => {
       open.delete(circuit);
       ended++;
@@ -138,6 +144,9 @@ const make = Effect.fnUntraced(function* (config: RelayCircuitsConfig) {
       refusals: refused,
       get ended() {
         return ended;
+      },
+      get drops() {
+        return drops;
       },
       handshakes: answered,
       dropped,

@@ -1,6 +1,6 @@
 import type { ChannelManager } from "@allium/channel";
 import type { RelayCircuits } from "@allium/circuit";
-import type { DirectoryReactor, DirectoryView } from "@allium/directory";
+import type { DirectoryReactor, DirectoryServer, DirectoryView } from "@allium/directory";
 import type { Metric, MetricSample } from "@allium/kernel";
 import type { Fingerprint, RelayFlag } from "@allium/netdoc";
 import type { BandwidthLimiter } from "../bandwidth/index.ts";
@@ -89,6 +89,12 @@ export const relayMetrics = (parts: RelayMetricsParts): ReadonlyArray<Metric> =>
           labels: { type, action: "processed" },
           value,
         })),
+    },
+    {
+      name: "tor_relay_drop_cell_total",
+      help: "Total number of DROP cell we received",
+      type: "counter",
+      read: () => circuits.counters.drops,
     },
     {
       name: "tor_relay_load_tcp_exhaustion_total",
@@ -218,6 +224,38 @@ export const relayMetrics = (parts: RelayMetricsParts): ReadonlyArray<Metric> =>
     },
   ];
 };
+
+/** What a directory cache has served. */
+export const directoryMetrics = (server: DirectoryServer["Service"]): ReadonlyArray<Metric> => [
+  {
+    name: "allium_directory_answers_total",
+    help: "Answers to requests for directory documents, by status.",
+    type: "counter",
+    read: () =>
+      byLabel(
+        "status",
+        Array.from(server.counts().answers, ([status, count]) => [String(status), count]),
+      ),
+  },
+  {
+    name: "allium_directory_diffs_total",
+    help: "Answers that were a diff to the consensus.",
+    type: "counter",
+    read: () => server.counts().diffs,
+  },
+  {
+    name: "allium_directory_bytes_total",
+    help: "Bytes of directory documents that were sent, as packed.",
+    type: "counter",
+    read: () => server.counts().bytes,
+  },
+  {
+    name: "allium_directory_streams",
+    help: "Requests for directory documents that are being answered.",
+    type: "gauge",
+    read: () => server.active(),
+  },
+];
 
 /** What becomes of the bandwidth limits. */
 export const bandwidthMetrics = (bandwidth: BandwidthLimiter): ReadonlyArray<Metric> => [
