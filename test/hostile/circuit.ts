@@ -170,7 +170,7 @@ export class HostileCircuit {
   }
 
   /** Waits until so many messages have come with this command on this stream; false if the circuit or the time ends first. */
-  async receives(command: number, streamId: number, count = 1, timeoutMs = 5_000): Promise<boolean> {
+  async receives(command: number, streamId: number, count = 1, timeoutMs = 20_000): Promise<boolean> {
     const met = await this.peer.until(() => {
       const found = this.events.filter((event) => event.command === command && event.streamId === streamId).length;
       if (found >= count) return true;
@@ -200,7 +200,7 @@ export class HostileCircuit {
   async awaitCreated(): Promise<Buffer> {
     await this.peer.until(
       () => (this.created !== undefined || this.destroyed !== undefined || this.peer.closed ? true : undefined),
-      5_000,
+      20_000,
     );
     if (this.created === undefined) throw new Error(`no circuit: DESTROY ${this.destroyed}`);
     return this.created;

@@ -3,7 +3,7 @@ import { Random } from "../support/fuzz.ts";
 import type { Arena } from "./case.ts";
 import { describeEvent, type HostileCircuit } from "./circuit.ts";
 import type { Played } from "./generate.ts";
-import { isServed, openAsRelay } from "./stage.ts";
+import { isServed, openAsRelay, PATIENCE_MS } from "./stage.ts";
 
 /** A stream to somebody who sends back all that he gets, as a generated sequence leaves it. */
 interface EchoStream {
@@ -79,13 +79,10 @@ export const playStreams = async (seed: number, arena: Arena): Promise<Played> =
       }
     }
     const steady = streams.filter(({ ended, held }) => !ended && !held);
-    await peer.until(
-      () =>
-        steady.every((stream) => echoed(circuit, stream) >= stream.sent) || circuit.destroyed !== undefined
-          ? true
-          : undefined,
-      3_000,
-    );
+    const isOver = ({ streamId }: EchoStream): boolean =>
+      circuit.events.some((event) => event.streamId === streamId && event.command === RelayCommand.END);
+    const haveAll = (): boolean => steady.every((stream) => echoed(circuit, stream) >= stream.sent || isOver(stream));
+    await peer.until(() => haveAll() || circuit.destroyed !== undefined || undefined, PATIENCE_MS);
     const [served, neighbourServed] = await Promise.all([isServed(circuit), isServed(neighbour)]);
     const answers = streams.map((stream) => {
       const events = circuit.events

@@ -3,7 +3,7 @@ import { Random } from "../support/fuzz.ts";
 import type { Arena } from "./case.ts";
 import { createFast, describeEvent, freshCircId, type HostileCircuit, plainCell } from "./circuit.ts";
 import { rawCell, variableCell } from "./link-peer.ts";
-import { FORBIDDEN, isServed, openAsClient, openAsRelay } from "./stage.ts";
+import { FORBIDDEN, isServed, openAsClient, openAsRelay, PATIENCE_MS } from "./stage.ts";
 
 /** One of a generated sequence's steps: what is sent, and its description for whoever reads a failure. */
 interface Step<Stage> {
@@ -124,7 +124,9 @@ export const playCircuit = async (seed: number, arena: Arena): Promise<Played> =
       names.push(last.name);
       last.send(target);
     }
-    const [after, neighbourAfter] = await Promise.all([isServed(circuit, 1_000), isServed(neighbour)]);
+    // Nothing answers who has ended the circuit himself.
+    const patience = last?.name === "DESTROY" ? 1_000 : PATIENCE_MS;
+    const [after, neighbourAfter] = await Promise.all([isServed(circuit, patience), isServed(neighbour)]);
     const answers: Array<string> = [];
     for (const streamId of [0, 1, 2, 3, 4, 5, 6]) {
       const events = circuit.events.filter((event) => event.streamId === streamId).map(describeEvent);

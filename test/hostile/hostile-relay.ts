@@ -66,7 +66,7 @@ export class HostileRelay implements AsyncDisposable {
   }
 
   /** The next circuit that is asked for. @throws Error if none is */
-  async asked(timeoutMs = 5_000): Promise<AskedCircuit> {
+  async asked(timeoutMs = 20_000): Promise<AskedCircuit> {
     const deadline = performance.now() + timeoutMs;
     for (;;) {
       for (const peer of this.channels) {

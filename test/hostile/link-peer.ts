@@ -118,7 +118,7 @@ export class LinkPeer {
   }
 
   /** Takes the first cell with this command off those that came. @throws Error if none comes, or the channel closes first */
-  async take(command: number, timeoutMs = 5_000): Promise<ReceivedCell> {
+  async take(command: number, timeoutMs = 20_000): Promise<ReceivedCell> {
     const cell = await this.until(() => {
       const index = this.cells.findIndex((candidate) => candidate.command === command);
       return index >= 0 ? this.cells.splice(index, 1)[0] : this.closed ? null : undefined;

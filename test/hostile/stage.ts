@@ -6,8 +6,8 @@ import { type AskedCircuit, HostileRelay, type HostileRelayOptions } from "./hos
 import { randomBytes } from "./identity.ts";
 import { LinkPeer, type ReceivedCell } from "./link-peer.ts";
 
-/** How long a relay may take for an answer before it counts as none. */
-const PATIENCE_MS = 4_000;
+/** How long a relay may take for an answer before it counts as none: it may be held up for seconds by all else that a machine does. */
+export const PATIENCE_MS = 10_000;
 
 /** Streams from here on are probes. */
 const FIRST_PROBE = 0xff00;
@@ -31,6 +31,26 @@ const isTraffic = ({ command }: RelayEvent): boolean =>
   command === RelayCommand.SENDME ||
   command === RelayCommand.XON ||
   command === RelayCommand.XOFF;
+
+/** Waits until `look` finds something: what two peers are told of, and not one alone. `undefined` if it never does. */
+const settles = async <A>(look: () => A | undefined): Promise<A | undefined> => {
+  const deadline = performance.now() + PATIENCE_MS;
+  for (;;) {
+    const found = look();
+    if (found !== undefined || performance.now() > deadline) return found;
+    await new Promise((resolve) => setTimeout(resolve, 5));
+  }
+};
+
+/**
+ * Waits until something has come of an attack, with a question on the neighbour now and then: `tor` may keep a DESTROY until the
+ * channel has something else to send.
+ */
+export const comesOf = async ({ peer, neighbour }: ChannelStage, happened: () => boolean): Promise<void> => {
+  const deadline = performance.now() + PATIENCE_MS;
+  const look = (): true | undefined => (happened() || peer.closed ? true : undefined);
+  while (performance.now() < deadline && (await peer.until(look, 300)) === undefined) await isServed(neighbour);
+};
 
 const reasonOf = (reason: number): string => destroyReasonName(reason) ?? String(reason);
 
@@ -67,7 +87,7 @@ export const onHandshake =
       if (peer.closed) return "closes the channel";
       const probe = new HostileCircuit(peer, freshCircId());
       peer.sendCell(probe.circId, ChannelCommand.CREATE_FAST, randomBytes(20));
-      await peer.until(() => (probe.created !== undefined || peer.closed ? true : undefined), 1_500);
+      await peer.until(() => (probe.created !== undefined || peer.closed ? true : undefined), PATIENCE_MS);
       return peer.closed ? "closes the channel" : probe.created === undefined ? "waits" : "ignored";
     });
 
@@ -222,17 +242,11 @@ const passesThrough = async (circuit: HostileCircuit, far: AskedCircuit): Promis
   const noise = () => circuit.events.filter(({ command }) => command < 0).length;
   const [cellsBefore, noiseBefore] = [cells(), noise()];
   circuit.peer.sendCell(circuit.circId, ChannelCommand.RELAY, randomBytes(509));
-  const came = await far.peer.until(
-    () => (cells() > cellsBefore ? true : far.peer.closed ? false : undefined),
-    circuit.destroyed === undefined ? 1_500 : 200,
-  );
+  const isOver = () => far.peer.closed || circuit.peer.closed || circuit.destroyed !== undefined;
+  const came = await settles(() => (cells() > cellsBefore ? true : isOver() ? false : undefined));
   if (came !== true) return false;
   far.peer.sendCell(far.circId, ChannelCommand.RELAY, randomBytes(509));
-  const back = await circuit.peer.until(
-    () => (noise() > noiseBefore ? true : circuit.destroyed === undefined ? undefined : false),
-    1_500,
-  );
-  return back === true;
+  return (await settles(() => (noise() > noiseBefore ? true : isOver() ? false : undefined))) === true;
 };
 
 /** An attack by the next relay of a circuit through the target. Also tells what the next relay saw of the end. */
@@ -266,7 +280,10 @@ export const onFarSide =
       if (isOver && destroyOf() === undefined && !far.peer.closed) {
         // `tor` may keep it until the channel has something else to send: another CREATE2.
         stage.neighbour.extend(relay.target);
-        await far.peer.until(() => destroyOf() ?? (far.peer.closed ? true : undefined), 700);
+        const hasCome = () => destroyOf() ?? (far.peer.closed ? true : undefined);
+        await settles(() => hasCome() ?? (wantsCircuit(far.peer) ? true : undefined));
+        // They have queues of their own.
+        await far.peer.until(hasCome, 700);
       }
       const destroyed = destroyOf();
       const seenThere = far.peer.closed

@@ -4,7 +4,7 @@ import { createFast, freshCircId } from "../circuit.ts";
 import { authenticateCell, certsCell, netinfoCell } from "../handshake.ts";
 import { randomBytes } from "../identity.ts";
 import { rawCell, variableCell } from "../link-peer.ts";
-import { type ChannelStage, isServed, onChannel } from "../stage.ts";
+import { type ChannelStage, isServed, onChannel, PATIENCE_MS } from "../stage.ts";
 
 const CLOSES = "closes the channel";
 const IGNORED = "ignored";
@@ -148,7 +148,7 @@ const cases: ReadonlyArray<HostileCase> = [
     play: onChannel(async ({ peer }) => {
       peer.send(rawCell(freshCircId(), ChannelCommand.CREATE_FAST, randomBytes(20)).subarray(0, 300));
       peer.socket.end();
-      await peer.closes(3_000);
+      await peer.closes(PATIENCE_MS);
       return undefined;
     }),
   },

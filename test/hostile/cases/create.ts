@@ -4,7 +4,7 @@ import type { HostileCase, HostileSubject } from "../case.ts";
 import { create2Body, freshCircId, HostileCircuit, ntorRequest } from "../circuit.ts";
 import { randomBytes } from "../identity.ts";
 import { rawCell } from "../link-peer.ts";
-import { type ChannelStage, isServed, onChannel, outcomeOfCreate } from "../stage.ts";
+import { type ChannelStage, comesOf, isServed, onChannel, outcomeOfCreate } from "../stage.ts";
 import type { Target } from "../target.ts";
 
 const PROTOCOL = "DESTROY PROTOCOL";
@@ -150,14 +150,14 @@ const cases: ReadonlyArray<HostileCase> = [
     what: "RELAY before the CREATE2 was answered",
     rule: "tor-spec 5.1",
     answer: PROTOCOL,
-    play: onChannel(async ({ arena, peer }) => {
+    play: onChannel(async ({ arena, peer, neighbour }) => {
       const circId = freshCircId();
       const early = new HostileCircuit(peer, circId);
       peer.send(
         rawCell(circId, ChannelCommand.CREATE2, create2Body(HandshakeType.NTOR, ntorRequest(arena.target))),
         rawCell(circId, ChannelCommand.RELAY, randomBytes(509)),
       );
-      await peer.until(() => (early.destroyed !== undefined || peer.closed ? true : undefined), 2_000);
+      await comesOf({ arena, peer, neighbour }, () => early.destroyed !== undefined);
       return early.destroyed === 1 ? PROTOCOL : `created ${early.created !== undefined}, destroyed ${early.destroyed}`;
     }),
   },

@@ -3,7 +3,7 @@ import type { HostileCase, HostileSubject } from "../case.ts";
 import { ntorRequest } from "../circuit.ts";
 import { circuitCase } from "../circuit-case.ts";
 import { randomBytes } from "../identity.ts";
-import { type CircuitStage, onFarSide } from "../stage.ts";
+import { type CircuitStage, comesOf, onFarSide } from "../stage.ts";
 import type { Target } from "../target.ts";
 
 const PROTOCOL = "DESTROY PROTOCOL";
@@ -49,7 +49,9 @@ const extending = (
     const { circuit, peer } = stage;
     circuit.sendBody(RelayCommand.EXTEND2, 0, body(stage), early);
     // Whoever is extended to may take a moment. What is ignored takes none, but nobody knows.
-    await peer.until(() => (circuit.destroyed !== undefined || circuit.events.length > 0 ? true : undefined), 700);
+    const answered = () => circuit.destroyed !== undefined || circuit.events.length > 0;
+    if (answer === IGNORED) await peer.until(() => answered() || undefined, 700);
+    else await comesOf(stage, answered);
   });
 
 const to = (specifiers: (target: Target, stage: CircuitStage) => ReadonlyArray<Specifier>) => (stage: CircuitStage) => {

@@ -6,7 +6,7 @@ import { create2Body } from "../circuit.ts";
 import { certsCell, netinfoCell, responderCells, versionsCell } from "../handshake.ts";
 import { randomBytes } from "../identity.ts";
 import type { LinkPeer } from "../link-peer.ts";
-import { type FarStage, onExtendTo, onFarSide } from "../stage.ts";
+import { comesOf, type FarStage, onExtendTo, onFarSide, PATIENCE_MS } from "../stage.ts";
 
 const created2 = (length: number, declared = length): Buffer =>
   Buffer.concat([Buffer.of(declared >>> 8, declared & 0xff), randomBytes(length)]);
@@ -23,7 +23,9 @@ const one = (
   answer,
   play: onFarSide(async (stage) => {
     await act(stage);
-    await stage.peer.until(() => (stage.circuit.destroyed === undefined ? undefined : true), 300);
+    const isDestroyed = () => stage.circuit.destroyed !== undefined;
+    if (answer.startsWith("DESTROY")) await comesOf(stage, isDestroyed);
+    else await stage.peer.until(() => isDestroyed() || undefined, 300);
     return undefined;
   }),
 });
@@ -41,7 +43,7 @@ const askedBack = (what: string, circId: number): HostileCase => ({
     far.peer.sendCell(circId, ChannelCommand.CREATE2, create2Body(2, randomBytes(84)));
     const destroy = await far.peer.until(
       () => far.peer.cells.find((found) => found.circId === circId && found.command === ChannelCommand.DESTROY),
-      2_000,
+      PATIENCE_MS,
     );
     return `to the next relay ${destroy?.body[0] === 1 ? "DESTROY PROTOCOL" : "no such DESTROY"} for what it asks`;
   }),
@@ -53,7 +55,7 @@ const answers: ReadonlyArray<HostileCase> = [
   ),
   one("CREATED2 with nothing in it", "tor-spec 5.1", "EXTENDED2", async (stage) => {
     cell(stage, ChannelCommand.CREATED2, Buffer.of(0, 0));
-    await stage.circuit.receives(RelayCommand.EXTENDED2, 0, 1, 500);
+    await stage.circuit.receives(RelayCommand.EXTENDED2, 0);
   }),
   one(
     "CREATED2 that says it is longer than its cell",

@@ -15,7 +15,7 @@ const flood = (count: number, command: number, body: (arena: Arena) => Buffer) =
       asked.every(({ created, destroyed }) => created ?? destroyed) || peer.closed ? true : undefined;
     let settled = await peer.until(allSettled, 3_000);
     // `tor` may keep DESTROYs until the channel has something else to send.
-    for (let round = 0; round < 5 && settled === undefined; round++) {
+    for (let round = 0; round < 30 && settled === undefined; round++) {
       await isServed(neighbour);
       settled = await peer.until(allSettled, 1_000);
     }

@@ -133,6 +133,7 @@ const STREAM_INCREMENT = 50;
 /** Sends as the window allows until nothing is acknowledged any more: the application's buffers are full. Then goes on. */
 const overrun = async ({ circuit }: CircuitStage): Promise<void> => {
   let sent = 0;
+  let isOver = false;
   const acknowledged = (): number =>
     circuit.events.filter(({ command, streamId }) => command === RelayCommand.SENDME && streamId === 1).length;
   for (;;) {
@@ -140,12 +141,20 @@ const overrun = async ({ circuit }: CircuitStage): Promise<void> => {
     if (room > 0) {
       circuit.sendData(1, room);
       sent += room;
+      isOver = false;
     }
     const before = acknowledged();
-    const more = await circuit.peer.until(() => (acknowledged() > before ? true : undefined), 400);
-    if (more === undefined) break;
+    const more = await circuit.peer.until(
+      () => (acknowledged() > before || circuit.destroyed !== undefined ? true : undefined),
+      isOver ? 1_500 : 400,
+    );
+    if (circuit.destroyed !== undefined || (more === undefined && isOver)) return;
+    if (more !== undefined) continue;
+    // One too many; unless an acknowledgement is on its way, which it then is not.
+    circuit.sendData(1, 1);
+    sent++;
+    isOver = true;
   }
-  circuit.sendData(1, 1);
 };
 
 const streamWindow: ReadonlyArray<HostileCase> = [

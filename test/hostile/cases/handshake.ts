@@ -3,7 +3,7 @@ import type { HostileCase, HostileSubject } from "../case.ts";
 import { authenticate, authenticateCell, certsCell, hello, netinfoCell, versionsCell } from "../handshake.ts";
 import { randomBytes } from "../identity.ts";
 import { rawCell, variableCell } from "../link-peer.ts";
-import { type HandshakeStage, onHandshake } from "../stage.ts";
+import { type HandshakeStage, onHandshake, PATIENCE_MS } from "../stage.ts";
 
 /** A handshake as a client, with something sent between the responder's last cell and NETINFO. */
 const beforeNetinfo = (...cells: ReadonlyArray<Buffer>) =>
@@ -40,7 +40,7 @@ const cases: ReadonlyArray<HostileCase> = [
     answer: CLOSES,
     play: onHandshake(async ({ peer }) => {
       peer.send(versionsCell([1, 2]));
-      await peer.closes(1_500);
+      await peer.closes(PATIENCE_MS);
     }),
   },
   {
@@ -49,7 +49,7 @@ const cases: ReadonlyArray<HostileCase> = [
     answer: CLOSES,
     play: onHandshake(async ({ peer }) => {
       peer.send(versionsCell([]));
-      await peer.closes(1_500);
+      await peer.closes(PATIENCE_MS);
     }),
   },
   {
@@ -113,7 +113,7 @@ const cases: ReadonlyArray<HostileCase> = [
     answer: CLOSES,
     play: onHandshake(async ({ peer }) => {
       peer.send(Buffer.from(`GET / HTTP/1.1\r\nHost: relay\r\nUser-Agent: ${"x".repeat(600)}\r\n\r\n`));
-      await peer.closes(1_500);
+      await peer.closes(PATIENCE_MS);
     }),
   },
   {

@@ -2,7 +2,7 @@ import { RelayCommand } from "@allium/cell";
 import type { HostileCase, HostileSubject } from "../case.ts";
 import { circuitCase } from "../circuit-case.ts";
 import { randomBytes } from "../identity.ts";
-import type { CircuitStage } from "../stage.ts";
+import { type CircuitStage, PATIENCE_MS } from "../stage.ts";
 
 const IGNORED = "ignored";
 
@@ -17,7 +17,10 @@ const beginning = (
     const { circuit, peer } = stage;
     const bytes = typeof body === "function" ? Buffer.from(body(stage)) : Buffer.from(body as Buffer);
     circuit.sendBody(RelayCommand.BEGIN, 7, bytes);
-    await peer.until(() => (circuit.destroyed !== undefined || circuit.events.length > 0 ? true : undefined), 1_500);
+    await peer.until(
+      () => (circuit.destroyed !== undefined || circuit.events.length > 0 ? true : undefined),
+      PATIENCE_MS,
+    );
   });
 
 const FLAGS = "\0\0\0\0";
@@ -121,12 +124,12 @@ const begin: ReadonlyArray<HostileCase> = [
   ),
   circuitCase("BEGIN_DIR with bytes in it", "tor-spec 6.2.1", "CONNECTED", async ({ circuit }) => {
     circuit.sendBody(RelayCommand.BEGIN_DIR, 7, randomBytes(400));
-    await circuit.receives(RelayCommand.CONNECTED, 7, 1, 1_500);
+    await circuit.receives(RelayCommand.CONNECTED, 7, 1, PATIENCE_MS);
   }),
   circuitCase("a directory request that is noise", "dir-spec", "CONNECTED, END DONE", async ({ circuit }) => {
     circuit.sendBody(RelayCommand.BEGIN_DIR, 7);
     circuit.sendBody(RelayCommand.DATA, 7, Buffer.from("\x16\x03\x01 what?\r\n\r\n\r\n\r\n"));
-    await circuit.receives(RelayCommand.END, 7, 1, 1_500);
+    await circuit.receives(RelayCommand.END, 7, 1, PATIENCE_MS);
   }),
   circuitCase(
     "a malformed BEGIN with the ID of a stream that is open",
@@ -147,7 +150,10 @@ const begin: ReadonlyArray<HostileCase> = [
 const resolving = (what: string, answer: string, body: Buffer): HostileCase =>
   circuitCase(what, "tor-spec 6.4", answer, async ({ circuit, peer }) => {
     circuit.sendBody(RelayCommand.RESOLVE, 7, body);
-    await peer.until(() => (circuit.destroyed !== undefined || circuit.events.length > 0 ? true : undefined), 1_500);
+    await peer.until(
+      () => (circuit.destroyed !== undefined || circuit.events.length > 0 ? true : undefined),
+      PATIENCE_MS,
+    );
   });
 
 const resolve: ReadonlyArray<HostileCase> = [
@@ -261,7 +267,7 @@ const open: ReadonlyArray<HostileCase> = [
   circuitCase("DATA before CONNECTED", "tor-spec 6.2", "CONNECTED", async ({ circuit, arena }) => {
     circuit.begin(7, `127.0.0.1:${arena.services.silent}`);
     circuit.sendData(7, 3);
-    await circuit.receives(RelayCommand.CONNECTED, 7, 1, 1_500);
+    await circuit.receives(RelayCommand.CONNECTED, 7, 1, PATIENCE_MS);
   }),
   circuitCase("DATA for a stream that will be refused", "tor-spec 6.2", "END EXITPOLICY", ({ circuit }) => {
     circuit.begin(7, "127.0.0.66:80");
