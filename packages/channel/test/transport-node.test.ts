@@ -189,7 +189,8 @@ describe("the live transport", () => {
       assert.isAbove(openSocketCount(), before);
       yield* Fiber.interrupt(attempt);
       yield* until(() => far!.destroyed);
-      yield* until(() => openSocketCount() === before);
+      // Those of tests before this one may have been among them.
+      yield* until(() => openSocketCount() <= before);
     }),
   );
 

@@ -1,31 +1,32 @@
-import { createSocket } from "node:dgram";
 import { assert, describe, it } from "@effect/vitest";
-import { Effect, Fiber, FileSystem, Layer } from "effect";
+import { Context, Effect, Exit, Fiber, FileSystem, Layer, Scope } from "effect";
 import { NameServer } from "../../../../test/network/name-server.ts";
+import { until } from "../../../../test/support/event-loop.ts";
 import { NodeResolver, type ResolveError, Resolver } from "../../src/exit/index.ts";
 
-/** A port of loopback that nobody has. */
-const freePort = Effect.promise(async () => {
-  const socket = createSocket("udp4");
-  await new Promise<void>((bound) => socket.bind(0, "127.0.0.1", bound));
-  const { port } = socket.address();
-  await new Promise<void>((closed) => socket.close(() => closed()));
-  return port;
-});
+/** A name server of this process. */
+const nameServer = Effect.acquireRelease(
+  Effect.promise(() => NameServer.start()),
+  (server) => Effect.promise(() => server[Symbol.asyncDispose]()),
+);
 
-const start = Effect.gen(function* () {
-  const port = yield* freePort;
-  const server = yield* Effect.acquireRelease(
-    Effect.promise(() => NameServer.start(port)),
-    (running) => Effect.promise(() => running[Symbol.asyncDispose]()),
-  );
-  const resolver = yield* Resolver.pipe(
-    Effect.provide(NodeResolver.layer({ nameServers: [`127.0.0.1:${port}`], timeoutMillis: 50, attempts: 2 }), {
-      local: true,
-    }),
-  );
-  return { server, resolver, port };
-});
+/** Longer than this process, which is the name server too, is ever held up. */
+const PATIENT_MILLIS = 10_000;
+
+/** A name server, and a resolver that asks it. */
+const startWith = (timeoutMillis: number) =>
+  Effect.gen(function* () {
+    const server = yield* nameServer;
+    const { port } = server;
+    const resolver = yield* Resolver.pipe(
+      Effect.provide(NodeResolver.layer({ nameServers: [`127.0.0.1:${port}`], timeoutMillis, attempts: 2 }), {
+        local: true,
+      }),
+    );
+    return { server, resolver, port };
+  });
+
+const start = startWith(PATIENT_MILLIS);
 
 /** Asks for example.com with the name servers that a file has; `undefined`: there is no file. */
 const withFile = (text: string | undefined) =>
@@ -114,12 +115,19 @@ describe("NodeResolver", () => {
       const { server, resolver } = yield* start;
       server.set("only6.example", [{ type: "AAAA", value: "2001:db8::1" }]);
       server.set("broken.example", "servfail");
-      server.set("silent.example", "silent");
       const failed = (name: string) => failure(resolver.resolve(name, 4));
       assert.deepStrictEqual(yield* failed("no.example"), { transient: false, code: "ENOTFOUND" });
       assert.deepStrictEqual(yield* failed("only6.example"), { transient: false, code: "ENODATA" });
       assert.deepStrictEqual(yield* failed("broken.example"), { transient: true, code: "ESERVFAIL" });
-      assert.deepStrictEqual(yield* failed("silent.example"), { transient: true, code: "ETIMEOUT" });
+    }),
+  );
+
+  it.live("asks as often as it is told to, and gives up", () =>
+    Effect.gen(function* () {
+      const { server, resolver } = yield* startWith(50);
+      server.set("silent.example", "silent");
+      const failed = yield* failure(resolver.resolve("silent.example", 4));
+      assert.deepStrictEqual(failed, { transient: true, code: "ETIMEOUT" });
       assert.strictEqual(server.queries.get("silent.example 1"), 2);
     }),
   );
@@ -158,12 +166,16 @@ describe("NodeResolver", () => {
 
   it.live("stops asking with its layer", () =>
     Effect.gen(function* () {
-      const port = yield* freePort;
-      const resolver = yield* Resolver.pipe(
-        Effect.provide(NodeResolver.layer({ nameServers: [`127.0.0.1:${port}`] }), { local: true }),
-      );
-      const error = yield* Effect.flip(resolver.resolve("example.com", 4));
-      assert.isTrue(error.transient);
+      const server = yield* nameServer;
+      server.set("silent.example", "silent");
+      const options = { nameServers: [`127.0.0.1:${server.port}`], timeoutMillis: PATIENT_MILLIS };
+      const scope = yield* Scope.make();
+      const context = yield* Scope.provide(Layer.build(NodeResolver.layer(options)), scope);
+      const asking = Context.get(context, Resolver).resolve("silent.example", 4);
+      const asked = yield* Effect.forkChild(failure(asking), { startImmediately: true });
+      yield* until(() => server.queries.size > 0);
+      yield* Scope.close(scope, Exit.void);
+      assert.deepStrictEqual(yield* Fiber.join(asked), { transient: true, code: "ECANCELLED" });
     }),
   );
 });
