@@ -12,7 +12,8 @@ import {
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterEach, assert, beforeEach, describe, it } from "@effect/vitest";
+import { afterAll, afterEach, assert, beforeEach, describe, it } from "@effect/vitest";
+import { PortPool } from "../../../test/network/ports.ts";
 import { minimal } from "./support/config-text.ts";
 import { run, start } from "./support/program.ts";
 
@@ -30,18 +31,17 @@ afterEach(() => {
 
 const keyFile = (): string => join(directory, "data/keys/secret_id_key");
 
-/** A port of the loopback that somebody listens on until the test ends, or was free a moment ago. */
-const openPort = () =>
-  new Promise<{ readonly port: number; readonly close: () => Promise<void> }>((resolve) => {
-    const server = createServer();
-    server.listen(0, "127.0.0.1", () => {
-      const address = server.address();
-      resolve({
-        port: typeof address === "object" && address !== null ? address.port : 0,
-        close: () => new Promise((done) => server.close(() => done())),
-      });
-    });
-  });
+/** Ports that nobody else is given: one of the system's choice may be somebody else's before the program has started. */
+const ports = new PortPool();
+afterAll(() => ports[Symbol.asyncDispose]());
+
+/** A port of the loopback that somebody listens on. */
+const takenPort = async (): Promise<AsyncDisposable & { readonly port: number }> => {
+  const port = await ports.take();
+  const server = createServer();
+  await new Promise<void>((resolve) => server.listen(port, "127.0.0.1", resolve));
+  return { port, [Symbol.asyncDispose]: () => new Promise((done) => server.close(() => done())) };
+};
 
 describe("help", () => {
   it("tells a newcomer the commands, where to begin, and the exit codes", async () => {
@@ -207,8 +207,7 @@ describe("keygen --new-signing-key", () => {
 
 describe("run", () => {
   it("listens until SIGTERM, and ends in good order", async () => {
-    const { port, close } = await openPort();
-    await close();
+    const port = await ports.take();
     writeFileSync(file, `${minimal.replace("9101", String(port))}[exit]\npolicy = ["accept *:80"]\n`);
     const program = start("run", "--config", file);
     await program.logged(`listening on 127.0.0.1:${port}`);
@@ -223,22 +222,17 @@ describe("run", () => {
   });
 
   it("reads its configuration again at SIGHUP, and keeps the old one if that is wrong", async () => {
-    const { port, close } = await openPort();
-    await close();
-    const metrics = await openPort();
-    await metrics.close();
+    const port = await ports.take();
+    const metrics = await ports.take();
     const text = minimal.replace("9101", String(port));
     writeFileSync(file, text);
     const program = start("run", "--config", file);
     await program.logged(`listening on 127.0.0.1:${port}`);
 
-    writeFileSync(
-      file,
-      `log_level = "debug"\nshutdown_wait = 1\n${text}[metrics]\nlisten = "127.0.0.1:${metrics.port}"\n`,
-    );
+    writeFileSync(file, `log_level = "debug"\nshutdown_wait = 1\n${text}[metrics]\nlisten = "127.0.0.1:${metrics}"\n`);
     program.child.kill("SIGHUP");
     await program.logged("configuration: changed: metrics, log_level, shutdown_wait");
-    const scrape = () => fetch(`http://127.0.0.1:${metrics.port}/metrics`);
+    const scrape = () => fetch(`http://127.0.0.1:${metrics}/metrics`);
     const page = await scrape();
     assert.strictEqual(page.headers.get("content-type"), "text/plain; version=0.0.4; charset=utf-8");
     const body = await page.text();
@@ -273,8 +267,7 @@ describe("run", () => {
   });
 
   it("ends at once at SIGINT if there are no circuits to wait for", async () => {
-    const { port, close } = await openPort();
-    await close();
+    const port = await ports.take();
     writeFileSync(file, minimal.replace("9101", String(port)));
     const program = start("run", "--config", file);
     await program.logged(`listening on 127.0.0.1:${port}`);
@@ -286,22 +279,23 @@ describe("run", () => {
   });
 
   it("ends with 1 if somebody else listens where its metrics should be", async () => {
-    const { port, close } = await openPort();
-    const free = await openPort();
-    await free.close();
-    writeFileSync(file, `${minimal.replace("9101", String(free.port))}[metrics]\nlisten = "127.0.0.1:${port}"\n`);
+    await using taken = await takenPort();
+    const { port } = taken;
+    writeFileSync(
+      file,
+      `${minimal.replace("9101", String(await ports.take()))}[metrics]\nlisten = "127.0.0.1:${port}"\n`,
+    );
     const { code, stderr } = await run("run", "--config", file);
-    await close();
     assert.strictEqual(code, 1);
     assert.include(stderr, `cannot listen on 127.0.0.1:${port} (EADDRINUSE)`);
     assert.include(stderr, "change metrics.listen");
   });
 
   it("ends with 1 if somebody else listens on its port", async () => {
-    const { port, close } = await openPort();
+    await using taken = await takenPort();
+    const { port } = taken;
     writeFileSync(file, minimal.replace("9101", String(port)));
     const { code, stderr } = await run("run", "--config", file);
-    await close();
     assert.strictEqual(code, 1);
     assert.include(stderr, "level=ERROR");
     assert.include(stderr, `cannot listen on 127.0.0.1:${port} (EADDRINUSE): another program does`);
