@@ -96,7 +96,8 @@ describe("idle circuits", () => {
             }
             return circuits.map(({ near }) => near);
           });
-        yield* close(lab, yield* open(100));
+        // As above, of which a hundred would not have made all.
+        yield* close(lab, yield* open(500));
         const before = yield* memoryInUse;
         const circuits = yield* open(1_000);
         const held = (yield* memoryInUse) - before;
