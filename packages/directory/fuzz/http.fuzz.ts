@@ -6,6 +6,7 @@ import { HttpError } from "../src/http/head.ts";
 import { RequestReader } from "../src/http/request.ts";
 import { ResponseReader } from "../src/http/response.ts";
 import { DescriptorStore } from "../src/mirror/descriptor-store.ts";
+import type { ServedConsensus } from "../src/mirror/served-consensus.ts";
 import { answerTo } from "../src/server/answer.ts";
 import { emptySnapshot } from "../src/view.ts";
 
@@ -41,8 +42,22 @@ const requests = [
   "GET /tor/status-vote/current/consensus-microdesc/6304D4+B73382.z HTTP/1.0\r\nIf-Modified-Since: Sat, 21 Nov 2026 10:45:33 GMT\r\nAccept-Encoding: deflate, x-zstd;q=0\r\n\r\n",
   "GET /tor/micro/d/XyUBgwWKvCh41Jb1WTBbDfDsDjH3FDCyuAIGm9T5ACM-LeTEFArYcH2HnGWHVVz9Cj0/qgdCRQSygR/jM1xQlOE HTTP/1.0\r\n\r\n",
   "GET /tor/keys/fp-sk/6304D4E8DC54E9CB0231DA017A91C2B07C7B91B4-F50263F7D17926E094D53A8C13A624C5F50263F7 HTTP/1.0\r\n\r\n",
+  "GET /tor/server/fp/6304D4E8DC54E9CB0231DA017A91C2B07C7B91B4+F50263F7D17926E094D53A8C13A624C5F50263F7.z HTTP/1.0\r\n\r\n",
+  "GET /tor/server/all HTTP/1.0\r\n\r\n",
+  "GET /tor/extra/d/6304D4E8DC54E9CB0231DA017A91C2B07C7B91B4 HTTP/1.0\r\n\r\n",
+  "GET /tor/keys/all HTTP/1.0\r\nAccept-Encoding: gzip, identity\r\n\r\n",
+  `GET /tor/status-vote/current/consensus/diff/${"A1".repeat(32)}/6304D4+F50263 HTTP/1.0\r\n\r\n`,
+  `GET /tor/status-vote/current/consensus HTTP/1.0\r\nX-Or-Diff-From-Consensus: ${"A1".repeat(32)}, ${"B2".repeat(32)}\r\n\r\n`,
   "POST /tor/ HTTP/1.0\r\nContent-Length: 5\r\n\r\nhello",
 ];
+
+/** A consensus to be asked for, of this time, with one diff to it. */
+const CONSENSUS = {
+  lifetime: { validAfter: -1000, freshUntil: 1000, validUntil: 2000 },
+  signedDigest: "B2".repeat(32),
+  signers: ["6304D4E8DC54E9CB0231DA017A91C2B07C7B91B4"],
+  hasDiff: (digest: string) => digest === "A1".repeat(32),
+} as unknown as ServedConsensus;
 
 const limits = { headBytes: 300, bodyBytes: 64 };
 
@@ -95,16 +110,22 @@ export const targets: ReadonlyArray<FuzzTarget> = [
         "reads something else in pieces",
       );
       if (typeof whole !== "object" || whole === null) return;
+      const hasConsensus = random.oneIn(2);
       const served = {
         snapshot: emptySnapshot,
-        consensus: () => undefined,
+        consensus: (flavor: string) => (hasConsensus && flavor === "ns" ? CONSENSUS : undefined),
         descriptors: new DescriptorStore({ extraInfo: true }),
         own: undefined,
       };
       const answer = answerTo(whole as Parameters<typeof answerTo>[0], served, 0);
-      assert(answer._tag !== "Consensus", "answers with what is not there");
-      if (answer._tag === "Documents") assert(answer.parts.length === 1, "answers with what is not there");
-      else assert(answer.status === 404 || answer.status === 400, "answers with what is not there");
+      if (answer._tag === "Consensus") {
+        assert(hasConsensus, "answers with what is not there");
+        assert(
+          answer.diffFrom.every((digest) => CONSENSUS.hasDiff(digest)),
+          "a diff that there is not",
+        );
+      } else if (answer._tag === "Documents") assert(answer.parts.length === 1, "answers with what is not there");
+      else assert([400, 404, ...(hasConsensus ? [304] : [])].includes(answer.status), "an answer that there is not");
     },
   },
   {

@@ -43,7 +43,7 @@ interface Shelf {
 export const routers: Handler = (rest, asked) => {
   const { descriptors, own } = asked.served;
   return fromShelf(rest, asked, {
-    all: descriptors.routers,
+    all: () => descriptors.routers(),
     byDigest: (digest) => (own?.router?.digest === digest ? own.router : descriptors.router(digest)),
     byRelay: (name) => (own?.router?.fingerprint === name ? own.router : descriptors.routerOf(name)),
     own: () => own?.descriptor,
@@ -55,7 +55,7 @@ export const extraInfos: Handler = (rest, asked) => {
   const { descriptors, own } = asked.served;
   const ofRelay = (name: string) => descriptors.extraInfo(descriptors.routerOf(name)?.extraInfo ?? "");
   return fromShelf(rest, asked, {
-    all: descriptors.extraInfos,
+    all: () => descriptors.extraInfos(),
     byDigest: (digest) =>
       own?.signedExtraInfo?.digest === digest ? own.signedExtraInfo : descriptors.extraInfo(digest),
     byRelay: (name) => (own?.router?.fingerprint === name ? own.signedExtraInfo : ofRelay(name)),
