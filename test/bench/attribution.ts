@@ -96,7 +96,6 @@ export const OUR_FILES: Readonly<Partial<Record<Place, ReadonlyArray<string>>>> 
     "packages/channel/src/node-connection.ts",
     "packages/channel/src/patient-socket.ts",
     "packages/channel/src/transport-node.ts",
-    "packages/channel/src/read-pace.ts",
     "packages/relay/src/bandwidth/",
     "packages/relay/src/traffic.ts",
     "packages/relay/src/token-bucket.ts",

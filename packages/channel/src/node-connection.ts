@@ -1,7 +1,6 @@
 import { createHash } from "node:crypto";
 import type { Socket } from "node:net";
 import { TLSSocket } from "node:tls";
-import { BULK_BYTES, FULL_BYTES, type ReadPace, TURN_BYTES } from "./read-pace.ts";
 import {
   type Connection,
   type Endpoint,
@@ -74,13 +73,9 @@ export class NodeConnection implements Connection {
   readable = 0;
   private readonly socket: Socket;
   private readonly limit: number;
-  private readonly pace: ReadPace;
   private chunks: Array<Buffer> = [];
   private head = 0;
   private paused = false;
-  private resting = false;
-  /** Bytes that came since the last pause. */
-  private burst = 0;
   private destroyed = false;
   private listener: () => void = noListener;
   private corked = false;
@@ -92,13 +87,11 @@ export class NodeConnection implements Connection {
 
   /**
    * @param limit bytes that may wait unread before the socket is no longer read
-   * @param pace when it rests from reading
    * @param ownBuffer whether what the socket reads comes by {@link received}
    */
-  constructor(socket: Socket, limit: number, pace: ReadPace, ownBuffer: boolean) {
+  constructor(socket: Socket, limit: number, ownBuffer: boolean) {
     this.socket = socket;
     this.limit = limit;
-    this.pace = pace;
     this.remote = endpointOf(socket.remoteAddress, socket.remotePort);
     this.local = endpointOf(socket.localAddress, socket.localPort);
     this.tls = socket instanceof TLSSocket ? tlsBinding(socket, this.remote) : undefined;
@@ -139,26 +132,8 @@ export class NodeConnection implements Connection {
     this.chunks.push(chunk);
     this.readable += chunk.length;
     if (this.readable >= this.limit) this.paused = true;
-    this.burst += chunk.length;
-    if (this.burst >= FULL_BYTES) {
-      this.goOn();
-      // The rest of what the turn brings is no beginning of another burst.
-      this.burst = FULL_BYTES - TURN_BYTES;
-    } else if (this.burst >= BULK_BYTES && !this.resting) this.resting = this.pace.rest(this);
     this.listener();
-    return !this.paused && !this.resting;
-  }
-
-  /** The pause after a bulk of bytes is over, or there is more than it is for. */
-  goOn(): void {
-    this.burst = 0;
-    if (!this.resting) return;
-    this.resting = false;
-    this.readOn();
-  }
-
-  private readOn(): void {
-    if (!this.paused && !this.resting && !this.socket.destroyed) this.socket._read(0);
+    return !this.paused;
   }
 
   onChange(listener: () => void): void {
@@ -176,7 +151,7 @@ export class NodeConnection implements Connection {
     }
     if (this.paused && this.readable < this.limit / 2) {
       this.paused = false;
-      this.readOn();
+      if (!this.socket.destroyed) this.socket._read(0);
     }
     return chunk;
   }

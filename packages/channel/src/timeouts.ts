@@ -11,7 +11,6 @@ import type { Duration } from "effect";
 // | STUCK_TIMEOUT_MILLIS | 50 min | ten of them: a channel whose peer takes no bytes for that long is closed |
 // | KEEPER_PERIOD_MILLIS | 10 s | the longest time between two looks at a channel's deadlines |
 // | BUSY_KEEPER_PERIOD_MILLIS | 1 s | the same while cells wait to be written: it must see the channel fall idle |
-// | READ_PAUSE_MILLIS | 5 ms | measured: 2 costs a tenth more processor time as middle relay, 10 costs goodput |
 //
 // Padding and idle times are consensus parameters: see `PaddingParams` and `ChannelConfig.idleTimeoutMillis`.
 
@@ -35,6 +34,3 @@ export const KEEPER_PERIOD_MILLIS = 10_000;
 
 /** How often it looks while cells wait to be written, so that the time until padding is counted from the right moment. */
 export const BUSY_KEEPER_PERIOD_MILLIS = 1_000;
-
-/** How long a socket that brought a bulk of bytes is not read. See `read-pace.ts`. */
-export const READ_PAUSE_MILLIS = 5;

@@ -3,7 +3,6 @@ import * as tls from "node:tls";
 import { Effect, Layer } from "effect";
 import { endpointOf, NodeConnection, toTransportError } from "./node-connection.ts";
 import { PatientSocket } from "./patient-socket.ts";
-import { makeReadPace, type ReadPace } from "./read-pace.ts";
 import { TLS_HANDSHAKE_TIMEOUT_MILLIS } from "./timeouts.ts";
 import {
   type Connection,
@@ -28,49 +27,47 @@ const readInto = (received: (chunk: Buffer) => boolean): net.OnReadOpts => ({
   callback: (length) => received(Buffer.from(READ_BUFFER.subarray(0, length))),
 });
 
-const connect =
-  (pace: ReadPace): Transport["Service"]["connect"] =>
-  (endpoint, options) =>
-    Effect.callback<Connection, TransportError>((resume) => {
-      if (net.isIP(endpoint.host) === 0) {
-        // The platform would look the name up, and names are the business of a resolver.
-        resume(Effect.fail(new TransportError({ kind: "unreachable", code: "NOT_AN_ADDRESS", endpoint })));
-        return;
-      }
-      const limit = options.readBufferBytes ?? DEFAULT_READ_BUFFER_BYTES;
-      const target: net.TcpNetConnectOpts = {
-        host: endpoint.host,
-        port: endpoint.port,
-        allowHalfOpen: true,
-        ...(options.localAddress === undefined ? {} : { localAddress: options.localAddress }),
-      };
-      // Tor proves identities in its own handshake above TLS (tor-spec, "Negotiating and initializing connections"), so
-      // the certificate is not checked here; its digest is what that handshake is bound to.
-      let connection: NodeConnection | undefined;
-      const socket = options.tls
-        ? tls.connect({ ...target, rejectUnauthorized: false, minVersion: MIN_TLS_VERSION })
-        : new PatientSocket({
-            allowHalfOpen: true,
-            onread: readInto((chunk) => connection?.received(chunk) === true),
-          }).connect(target);
-      const fail = (cause: unknown) => {
-        socket.destroy();
-        resume(Effect.fail(toTransportError(cause, endpoint)));
-      };
-      const closed = () => fail({ code: "ECONNRESET" });
-      // Not `once`, and never taken off: what fails on a socket that is being given up must find somebody.
-      socket.on("error", fail);
-      socket.once("close", closed);
-      socket.once(options.tls ? "secureConnect" : "connect", () => {
-        socket.off("close", closed);
-        connection = new NodeConnection(socket, limit, pace, !options.tls);
-        resume(Effect.succeed(connection));
-      });
-      return Effect.sync(() => {
-        socket.off("close", closed);
-        socket.destroy();
-      });
+const connect: Transport["Service"]["connect"] = (endpoint, options) =>
+  Effect.callback<Connection, TransportError>((resume) => {
+    if (net.isIP(endpoint.host) === 0) {
+      // The platform would look the name up, and names are the business of a resolver.
+      resume(Effect.fail(new TransportError({ kind: "unreachable", code: "NOT_AN_ADDRESS", endpoint })));
+      return;
+    }
+    const limit = options.readBufferBytes ?? DEFAULT_READ_BUFFER_BYTES;
+    const target: net.TcpNetConnectOpts = {
+      host: endpoint.host,
+      port: endpoint.port,
+      allowHalfOpen: true,
+      ...(options.localAddress === undefined ? {} : { localAddress: options.localAddress }),
+    };
+    // Tor proves identities in its own handshake above TLS (tor-spec, "Negotiating and initializing connections"), so
+    // the certificate is not checked here; its digest is what that handshake is bound to.
+    let connection: NodeConnection | undefined;
+    const socket = options.tls
+      ? tls.connect({ ...target, rejectUnauthorized: false, minVersion: MIN_TLS_VERSION })
+      : new PatientSocket({
+          allowHalfOpen: true,
+          onread: readInto((chunk) => connection?.received(chunk) === true),
+        }).connect(target);
+    const fail = (cause: unknown) => {
+      socket.destroy();
+      resume(Effect.fail(toTransportError(cause, endpoint)));
+    };
+    const closed = () => fail({ code: "ECONNRESET" });
+    // Not `once`, and never taken off: what fails on a socket that is being given up must find somebody.
+    socket.on("error", fail);
+    socket.once("close", closed);
+    socket.once(options.tls ? "secureConnect" : "connect", () => {
+      socket.off("close", closed);
+      connection = new NodeConnection(socket, limit, !options.tls);
+      resume(Effect.succeed(connection));
     });
+    return Effect.sync(() => {
+      socket.off("close", closed);
+      socket.destroy();
+    });
+  });
 
 const secureContext = (identity: TlsServerIdentity) => ({
   key: identity.keyPem,
@@ -91,15 +88,13 @@ interface Handshake {
  */
 class Server {
   private readonly options: ListenOptions;
-  private readonly pace: ReadPace;
   private readonly server: net.Server;
   private readonly handshakes: tls.Server | undefined;
   /** TLS handshakes that are under way, by their far end, the oldest first. */
   private readonly waiting = new Map<string, Handshake>();
 
-  constructor(options: ListenOptions, pace: ReadPace) {
+  constructor(options: ListenOptions) {
     this.options = options;
-    this.pace = pace;
     this.server = net.createServer({ allowHalfOpen: true }, (socket) => this.onSocket(socket));
     this.server.maxConnections = options.maxConnections ?? DEFAULT_MAX_CONNECTIONS;
     // A failed `accept` concerns one connection; without a listener it would end the process.
@@ -184,30 +179,25 @@ class Server {
 
   private hand(socket: net.Socket): void {
     const limit = this.options.readBufferBytes ?? DEFAULT_READ_BUFFER_BYTES;
-    this.options.onConnection(new NodeConnection(socket, limit, this.pace, false));
+    this.options.onConnection(new NodeConnection(socket, limit, false));
   }
 }
 
-const listen =
-  (pace: ReadPace): Transport["Service"]["listen"] =>
-  (endpoint, options) =>
-    Effect.acquireRelease(
-      Effect.suspend(() => {
-        const server = new Server(options, pace);
-        return Effect.map(server.open(endpoint.host, endpoint.port), (address) => ({ server, address }));
-      }),
-      ({ server }) => Effect.sync(() => server.close()),
-    ).pipe(
-      Effect.map(({ server, address }) => ({
-        endpoint: { host: address.address, port: address.port },
-        setIdentity: (identity: TlsServerIdentity) => server.setIdentity(identity),
-      })),
-    );
+const listen: Transport["Service"]["listen"] = (endpoint, options) =>
+  Effect.acquireRelease(
+    Effect.suspend(() => {
+      const server = new Server(options);
+      return Effect.map(server.open(endpoint.host, endpoint.port), (address) => ({ server, address }));
+    }),
+    ({ server }) => Effect.sync(() => server.close()),
+  ).pipe(
+    Effect.map(({ server, address }) => ({
+      endpoint: { host: address.address, port: address.port },
+      setIdentity: (identity: TlsServerIdentity) => server.setIdentity(identity),
+    })),
+  );
 
 /** The live transport: the platform's sockets and its TLS. */
-export const layer: Layer.Layer<Transport> = Layer.effect(
-  Transport,
-  Effect.map(makeReadPace, (pace) => Transport.of({ connect: connect(pace), listen: listen(pace) })),
-);
+export const layer: Layer.Layer<Transport> = Layer.succeed(Transport, Transport.of({ connect, listen }));
 
 const MIN_TLS_VERSION = "TLSv1.2" as const;
