@@ -1,8 +1,10 @@
 import type { FuzzTarget, Random } from "../../../test/support/fuzz.ts";
 import {
   type Batch,
+  parseAuthorityCertificate,
   parseAuthorityCertificates,
   parseConsensus,
+  parseExtraInfo,
   parseExtraInfos,
   parseMicrodescriptors,
   parseRouterDescriptor,
@@ -84,11 +86,16 @@ const consensus: FuzzTarget = {
 export const targets: ReadonlyArray<FuzzTarget> = [
   consensus,
   batch("netdoc microdescriptors", [fixture("tor/cached-microdescriptors")], parseMicrodescriptors),
-  batch("netdoc certificates", [certificatesText.subarray(0, 2261)], parseAuthorityCertificates),
+  batch("netdoc certificates", [certificatesText.subarray(0, 2261)], (input) => {
+    const batch = parseAuthorityCertificates(input);
+    for (const { bytes } of batch.documents) parseAuthorityCertificate(bytes);
+    return batch;
+  }),
   batch("netdoc router descriptors", descriptorTexts, parseRouterDescriptors),
   batch("netdoc extra-info documents", [fixture("accepted/extra-info")], (input) => {
     const { documents, rejected } = parseExtraInfos(input);
     for (const document of documents) tolerate(() => document.verify(descriptor));
+    tolerate(() => parseExtraInfo(input));
     return { documents: [], rejected };
   }),
   batch("netdoc signed routers", descriptorTexts, parseSignedRouters),
