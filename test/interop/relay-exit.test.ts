@@ -78,7 +78,7 @@ describeWithTor("Allium as the only exit of a tor network", () => {
     });
     socket.write(Buffer.concat([Buffer.from(formatRequest(request)), Buffer.alloc(sent)]));
     assert.strictEqual(socket.writableLength, 0, "the system did not take it all at once");
-    await withTimeout(new Promise((resolve) => socket.once("close", resolve)), 60_000, "the end of the stream");
+    await withTimeout(new Promise((resolve) => socket.once("close", resolve)), 120_000, "the end of the stream");
     return received;
   };
 
@@ -114,7 +114,7 @@ describeWithTor("Allium as the only exit of a tor network", () => {
         const socket = await socksConnect(client.socks(), origin.host, origin.port);
         socket.write(formatRequest({ mode: "early-close", up }));
         socket.end(Buffer.alloc(up));
-        const seen = await waitForConnection(origin, ({ bytesIn, open }) => bytesIn === up && !open, 20_000);
+        const seen = await waitForConnection(origin, ({ bytesIn, open }) => bytesIn === up && !open, 60_000);
         assert.strictEqual(seen.end, "done");
         socket.destroy();
       }),
