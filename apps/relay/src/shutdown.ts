@@ -25,8 +25,9 @@ export const listenForEnd: Effect.Effect<EndRequests, never, Scope.Scope> = Effe
   };
   yield* Effect.acquireRelease(
     Effect.sync(() => {
-      process.on("SIGINT", listener);
-      process.on("SIGTERM", listener);
+      // Before the runtime's own, which interrupts the program at once: by then it must be known which signal it was.
+      process.prependListener("SIGINT", listener);
+      process.prependListener("SIGTERM", listener);
     }),
     () =>
       Effect.sync(() => {

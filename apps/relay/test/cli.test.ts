@@ -12,8 +12,12 @@ import {
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { ChannelCommand, DestroyReason, RelayCommand } from "@allium/cell";
 import { afterAll, afterEach, assert, beforeEach, describe, it } from "@effect/vitest";
+import { createFast, freshCircId, HostileCircuit } from "../../../test/hostile/circuit.ts";
+import { clientFrom } from "../../../test/interop/support/floods.ts";
 import { PortPool } from "../../../test/network/ports.ts";
+import { eventually } from "../../../test/network/wait.ts";
 import { minimal } from "./support/config-text.ts";
 import { run, start } from "./support/program.ts";
 
@@ -276,6 +280,34 @@ describe("run", () => {
     assert.strictEqual(code, 0, stderr);
     assert.notInclude(stderr, "open circuits");
     assert.match(stderr, /message=ended\n$/);
+  });
+
+  it("goes on at SIGINT for circuits that are there, accepts nothing new, and ends with the last of them", async () => {
+    const port = await ports.take();
+    writeFileSync(file, minimal.replace("9101", String(port)));
+    const program = start("run", "--config", file);
+    await program.logged(`listening on 127.0.0.1:${port}`);
+    // It listens before all of it has started; who can be told to reload is all there.
+    program.child.kill("SIGHUP");
+    await program.logged("configuration: nothing has changed");
+    const client = await clientFrom("127.0.0.1", port);
+    const circuit = await createFast(client);
+    program.child.kill("SIGINT");
+    await program.logged("ending when the 1 open circuits have ended, in 30s at the latest");
+    const late = new HostileCircuit(client, freshCircId());
+    client.sendCell(late.circId, ChannelCommand.CREATE_FAST, Buffer.alloc(20, 1));
+    await eventually("an answer", () => late.destroyed !== undefined);
+    assert.strictEqual(late.destroyed, DestroyReason.HIBERNATING);
+    assert.strictEqual(await clientFrom("127.0.0.1", port).catch(() => "refused"), "refused");
+    // The circuit answers as before.
+    circuit.sendBody(RelayCommand.BEGIN, 1, Buffer.from("192.0.2.1:80\0\0\0\0\0"));
+    assert.isTrue(await circuit.receives(RelayCommand.END, 1));
+    assert.isUndefined(circuit.destroyed);
+    client.sendCell(circuit.circId, ChannelCommand.DESTROY, Buffer.of(DestroyReason.FINISHED));
+    const { code, stderr } = await program.end;
+    assert.strictEqual(code, 0, stderr);
+    assert.match(stderr, /message=ended\n$/);
+    client.destroy();
   });
 
   it("ends with 1 if somebody else listens where its metrics should be", async () => {
