@@ -31,6 +31,7 @@ export const layer = (
     Effect.gen(function* () {
       const { bounds, ipv6 } = options;
       const lingerers = yield* makeLingerers(bounds);
+      const scope = yield* Effect.scope;
       const parts: OpenerParts = {
         options,
         names: yield* makeResolverCache({ ...bounds, ipv6 }),
@@ -42,6 +43,7 @@ export const layer = (
           connecting: new Places(bounds?.maxConnecting ?? MAX_CONNECTING),
         }),
         linger: lingerers.add,
+        fork: (effect) => Effect.forkIn(effect, scope, { startImmediately: true }),
       };
       const counts = (): ExitCounts => {
         const { cached, asking, questions, failures, refused } = parts.names.counts();

@@ -17,7 +17,7 @@ import {
   type StreamOrigin,
   type StreamRefusal,
 } from "@allium/circuit";
-import { Effect } from "effect";
+import { Effect, Fiber } from "effect";
 import { isNull, isPublic, isReverseName, unmapped } from "./addresses.ts";
 import { chooseAddress, type FamilyAnswer } from "./choose-address.ts";
 import type { OpenerCounters, StreamBound } from "./counters.ts";
@@ -35,6 +35,8 @@ export interface OpenerParts {
   readonly transport: Transport["Service"];
   readonly counters: OpenerCounters;
   readonly linger: (connection: Connection) => void;
+  /** Starts an effect in a fiber of the exit. */
+  readonly fork: <A>(effect: Effect.Effect<A>) => Effect.Effect<Fiber.Fiber<A>>;
 }
 
 // What the client is told, in the order in which it is found out (the reasons are those of `tor`'s exit):
@@ -94,7 +96,8 @@ export class ExitOpener implements EndingOpener {
   }
 
   onCircuitEnd(): void {
-    for (const places of [this.streams, this.directory, this.lookups, this.connecting]) places.end();
+    // Not those of look-ups: name servers are still being asked.
+    for (const places of [this.streams, this.directory, this.connecting]) places.end();
   }
 
   begin(request: Begin): Effect.Effect<OpenedStream, StreamRefusal> {
@@ -166,13 +169,21 @@ export class ExitOpener implements EndingOpener {
       return Effect.fail(refuseStream(EndReason.RESOLVEFAILED));
     }
     if (this.lookups.isFull) return this.refuseFor("lookups");
-    return Effect.flatMap(this.lookups.during(names.forward(destination.address)), (answer) => {
+    return Effect.flatMap(this.lookUp(names.forward(destination.address)), (answer) => {
       const policy = options.policy();
       const chosen = chooseAddress(answer, flags, ({ address }) => policy.permits(address, port));
       return chosen._tag === "Found"
         ? this.connect(chosen.address, chosen.ttl, port)
         : Effect.fail(refuseStream(EndReason.RESOLVEFAILED));
     });
+  }
+
+  /**
+   * Waits for a name. Its place is taken until there is an answer, whoever still waits for it: a question cannot be taken back, and who
+   * asks and leaves, again and again, asks no less.
+   */
+  private lookUp<A>(question: Effect.Effect<A>): Effect.Effect<A> {
+    return Effect.flatMap(this.parts.fork(this.lookups.during(question)), Fiber.join);
   }
 
   /** Whether nobody else on the circuit is known to be a relay. */
@@ -221,7 +232,7 @@ export class ExitOpener implements EndingOpener {
       this.note("lookups");
       return Effect.succeed([failure(true, 0)]);
     }
-    return this.lookups.during(
+    return this.lookUp(
       isReverseName(query.address) ? this.answerReverse(query.address) : this.answerForward(query.address),
     );
   }

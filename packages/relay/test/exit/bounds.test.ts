@@ -3,8 +3,10 @@ import { type Connection, connectionPair } from "@allium/channel";
 import type { OpenedStream, StreamOpener, StreamRefusal } from "@allium/circuit";
 import { assert, describe, it } from "@effect/vitest";
 import { Effect, Exit, Fiber } from "effect";
+import { TestClock } from "effect/testing";
 import { Random } from "../../../../test/support/fuzz.ts";
 import type { StreamBound } from "../../src/exit/index.ts";
+import { RESOLVE_TIMEOUT } from "../../src/exit/limits.ts";
 import { CircuitPlaces, Places } from "../../src/exit/places.ts";
 import { begin, listen, ORIGIN, refusal, resolve, silentTransport, startExit } from "./support/exit.ts";
 import { FakeConnection } from "./support/fake-connection.ts";
@@ -89,6 +91,26 @@ describe("the bounds of an exit", () => {
       assert.strictEqual(status.counts().lookups, 12);
       // Many who ask for one name make one question for each family.
       assert.strictEqual(names.questions.filter((question) => question.includes("slow")).length, 2);
+    }).pipe(Effect.scoped),
+  );
+
+  it.effect("a name that is asked for is waited for until there is an answer, also if nobody does any more", () =>
+    Effect.gen(function* () {
+      const { circuit, names, status } = yield* start({ bounds: { maxLookups: 8 } });
+      const [flood, other] = [circuit(), circuit()];
+      for (const name of ["1.example", "2.example", "3.example", "4.example"]) {
+        names.setSilent(name);
+        const asking = yield* Effect.forkScoped(flood.resolve(resolve(name)), { startImmediately: true });
+        yield* Fiber.interrupt(asking);
+      }
+      assert.strictEqual(status.counts().lookups, 4);
+      assert.deepEqual(yield* flood.resolve(resolve("5.example")), BUSY);
+      flood.onCircuitEnd();
+      assert.strictEqual(status.counts().lookups, 4);
+      assert.notDeepEqual(yield* other.resolve(resolve("nobody.example")), BUSY);
+      yield* TestClock.adjust(RESOLVE_TIMEOUT);
+      assert.strictEqual(status.counts().lookups, 0);
+      assert.strictEqual(status.counts().streams, 0);
     }).pipe(Effect.scoped),
   );
 
