@@ -156,6 +156,7 @@ describeWithTor("a reader that stops reading", () => {
       client.control.buildCircuit([network.relays[0]!.fingerprint, allium.fingerprint, exit]),
     ]);
     const free = await speed(neighbour);
+    const seen = (await origin.connections()).length;
     const transfers = runTransfers({
       dial: () => dialer.connect({ circuitId: stalling }, origin.host, origin.port),
       count: 4,
@@ -164,7 +165,9 @@ describeWithTor("a reader that stops reading", () => {
       directions: ["up", "both"],
       timeoutMs: 200_000,
     });
-    await pause(300);
+    const isUnderWay = async (): Promise<boolean> =>
+      (await origin.connections()).slice(seen).some(({ bytesIn }) => bytesIn > STALLED_BYTES);
+    await eventually("the transfers to move", isUnderWay, { timeoutMs: 60_000 });
     process.kill(stopped.pid, "SIGSTOP");
     const { most, result: kept } = await mostHeld(speedBeside(neighbour, free, 4)).finally(() =>
       process.kill(stopped.pid, "SIGCONT"),

@@ -1,4 +1,4 @@
-import { readFileSync, writeFileSync } from "node:fs";
+import { readFileSync, statSync, writeFileSync } from "node:fs";
 import { requireProgram } from "../../network/availability.ts";
 import { eventually, ManagedProcess, PortPool, scanLog } from "../../network/index.ts";
 
@@ -6,10 +6,13 @@ import { eventually, ManagedProcess, PortPool, scanLog } from "../../network/ind
 export class LoneTor implements AsyncDisposable {
   private readonly process: ManagedProcess;
   private readonly ports: PortPool;
+  /** Bytes of the log that are of those who had the data directory before. */
+  private readonly logFrom: number;
 
-  private constructor(process: ManagedProcess, ports: PortPool) {
+  private constructor(process: ManagedProcess, ports: PortPool, logFrom: number) {
     this.process = process;
     this.ports = ports;
+    this.logFrom = logFrom;
   }
 
   /**
@@ -41,13 +44,15 @@ export class LoneTor implements AsyncDisposable {
         .map(([name, value]) => `${name} ${value}\n`)
         .join(""),
     );
+    const logFile = `${dataDirectory}.log`;
+    const logFrom = statSync(logFile, { throwIfNoEntry: false })?.size ?? 0;
     const process = await ManagedProcess.start({
       name: "tor",
       command: requireProgram("tor"),
       args: ["-f", torrcFile, "--defaults-torrc", "/dev/null"],
-      logFile: `${dataDirectory}.log`,
+      logFile,
     });
-    const started = new LoneTor(process, ports);
+    const started = new LoneTor(process, ports, logFrom);
     try {
       const isThere = (): boolean =>
         started.log().includes("Opened OR listener") && !started.identities().includes(undefined);
@@ -61,7 +66,7 @@ export class LoneTor implements AsyncDisposable {
 
   /** All that it has said. */
   log(): string {
-    return readFileSync(this.process.logFile, "utf8");
+    return readFileSync(this.process.logFile).toString("utf8", this.logFrom);
   }
 
   /** Who it says that it is: the RSA fingerprint, and the Ed25519 identity. */
