@@ -5,9 +5,11 @@ import { CliConfig, Command, GlobalFlag } from "effect/cli";
 import packageJson from "../package.json" with { type: "json" };
 import { command } from "./cli.ts";
 import { tuneCollector } from "./collector.ts";
+import { tuneCompiler } from "./compiler.ts";
 import { runMain } from "./run-main.ts";
 
 tuneCollector();
+tuneCompiler();
 
 const cli = CliConfig.layer({
   builtIns: [GlobalFlag.Help, GlobalFlag.Version, GlobalFlag.Completions, GlobalFlag.LogLevel],
