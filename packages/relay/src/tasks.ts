@@ -52,7 +52,12 @@ export const heartbeat = (relay: {
   });
 
 /** What the defences have done so far, for the heartbeat; nothing of those that had nothing to do. */
-const defenceLine = ({ dos, overruns, endedForMemory }: DefenceCounts): Readonly<Record<string, number>> => {
-  const all = { ...dos, circuitsOverrun: overruns.near + overruns.far, circuitsEndedForMemory: endedForMemory };
+const defenceLine = ({ dos, overruns, bounds, endedForMemory }: DefenceCounts): Readonly<Record<string, number>> => {
+  const all = {
+    ...dos,
+    circuitsOverrun: overruns.near + overruns.far,
+    circuitsEndedForMemory: endedForMemory,
+    ...Object.fromEntries(bounds),
+  };
   return Object.fromEntries(Object.entries(all).filter(([, count]) => count > 0));
 };

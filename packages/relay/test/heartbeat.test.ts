@@ -20,6 +20,7 @@ const quiet: DefenceCounts = {
   connections: new Map(),
   incoming: 0,
   opening: 0,
+  bounds: new Map(),
   overruns: { near: 0, far: 0 },
   endedForMemory: 0,
   shortages: 0,
@@ -54,9 +55,15 @@ describe("the heartbeat", () => {
         dos: { ...quiet.dos, circuitsRejected: 7 },
         overruns: { near: 1, far: 2 },
         endedForMemory: 4,
+        bounds: new Map([["circuitsTooMany", 5]]),
       };
       yield* TestClock.adjust("6 hours");
-      assert.deepInclude(lines[1], { circuitsRejected: 7, circuitsOverrun: 3, circuitsEndedForMemory: 4 });
+      assert.deepInclude(lines[1], {
+        circuitsRejected: 7,
+        circuitsOverrun: 3,
+        circuitsEndedForMemory: 4,
+        circuitsTooMany: 5,
+      });
       assert.notProperty(lines[1], "streamsRejected");
     }).pipe(Effect.provide(Logger.layer([logger])));
   });

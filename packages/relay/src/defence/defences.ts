@@ -57,6 +57,9 @@ const messages = {
 
 type Message = keyof typeof messages;
 
+/** What is counted otherwise. */
+const COUNTED: ReadonlySet<Message> = new Set(["circuitsRefused", "circuitsOverran", "streamsRefused", "memoryShort"]);
+
 const messageOfBound: Readonly<Record<StreamBound, Message>> = {
   streamsPerCircuit: "streamsTooMany",
   streams: "streamsTooMany",
@@ -107,6 +110,8 @@ export interface DefenceCounts {
   readonly incoming: number;
   /** Connections to other relays that are being opened. */
   readonly opening: number;
+  /** How often bounds of this relay's own were met, by which; those that never were are not there. */
+  readonly bounds: ReadonlyMap<string, number>;
   /** Circuits that were ended since their inbox overran, by side. */
   readonly overruns: { readonly near: number; readonly far: number };
   /** Circuits that were ended for their memory. */
@@ -141,7 +146,8 @@ export const makeDefences = (options: {
     const clients = new ClientTable({ params, now, quota });
     yield* Effect.addFinalizer(() => Effect.sync(() => clients.close()));
     const dos = new DosDefence({ params, now, below, clients, isRelay });
-    const log = new QuietLog<Message>({
+    const bounds = new Map<string, number>();
+    const quiet = new QuietLog<Message>({
       intervalMillis: QUIET_LOG_MILLIS,
       now: millis,
       say: (message, times) => {
@@ -150,6 +156,12 @@ export const makeDefences = (options: {
         Effect.runForkWith(context)(Effect.annotateLogs(line, { times }));
       },
     });
+    const log = {
+      note: (message: Message): void => {
+        if (!COUNTED.has(message)) bounds.set(message, (bounds.get(message) ?? 0) + 1);
+        quiet.note(message);
+      },
+    };
     const connections = new Map<ConnectionBound, number>();
     const countConnection = (bound: ConnectionBound): void => {
       connections.set(bound, (connections.get(bound) ?? 0) + 1);
@@ -238,6 +250,7 @@ export const makeDefences = (options: {
         connections: new Map(connections),
         incoming: strangers + relays,
         opening: outgoing.opening,
+        bounds: new Map(bounds),
         overruns: { ...overruns },
         endedForMemory,
         shortages,
