@@ -7,13 +7,24 @@ import { DocumentWorker, layerDocumentWorker, layerDocumentWorkerInline, ServedC
 import { ConsensusArchive } from "../src/mirror/archive.ts";
 import { DescriptorStore } from "../src/mirror/descriptor-store.ts";
 import { DESCRIPTOR_LIFETIME_MILLIS, MAX_ARCHIVED } from "../src/mirror/limits.ts";
+import { MirrorFiles } from "../src/mirror/mirror-files.ts";
 import { Bodies } from "../src/server/bodies.ts";
 import { MAX_PACKED_BYTES } from "../src/server/limits.ts";
 import type { Answer } from "../src/server/model.ts";
 import { MAX_WAITING_JOBS } from "../src/worker/limits.ts";
 import { torValidAfter } from "./support/documents.ts";
 import { MemoryFiles } from "./support/memory-files.ts";
-import { consensusText, extraInfos, fullStore, get, nsText, routers, serverOf } from "./support/served.ts";
+import {
+  certificates,
+  consensusText,
+  extraInfos,
+  fullStore,
+  get,
+  identities,
+  nsText,
+  routers,
+  serverOf,
+} from "./support/served.ts";
 
 const ok = "HTTP/1.0 200 OK";
 const unavailable = "HTTP/1.0 404 Servers unavailable";
@@ -127,6 +138,53 @@ describe("descriptors of others", () => {
     const renamed = { ...forged!, digest: extraInfos[0]!.digest };
     assert.strictEqual(store.acceptExtraInfos([renamed], wanted).count, 0);
     assert.strictEqual(store.acceptExtraInfos(extraInfos, wanted).count, extraInfos.length);
+  });
+});
+
+describe("what a cache has on disk", () => {
+  it.effect("is there again after a restart, checked as if it had just come", () => {
+    const files = new MemoryFiles();
+    return Effect.gen(function* () {
+      const mirror = new MirrorFiles("/data");
+      const before = fullStore();
+      yield* mirror.saveConsensus(nsText);
+      yield* mirror.saveRouters(before);
+      yield* mirror.saveExtraInfos(before);
+      for (const { mode } of files.files.values()) assert.strictEqual(mode, 0o600);
+      const after = new DescriptorStore({ extraInfo: true });
+      yield* mirror.loadDescriptors(after, torValidAfter + hour);
+      const digests = (store: DescriptorStore) => [...store.routers()].map(({ digest }) => digest).sort();
+      assert.deepStrictEqual(digests(after), digests(before));
+      assert.strictEqual(after.extraInfos().length, extraInfos.length);
+      assert.strictEqual(after.bytes, before.bytes);
+      // A day later nobody needs them any more.
+      const late = new DescriptorStore({ extraInfo: true });
+      yield* mirror.loadDescriptors(late, torValidAfter + DESCRIPTOR_LIFETIME_MILLIS + 1);
+      assert.strictEqual(late.bytes, 0);
+      const trust = { authorities: identities, certificates, now: torValidAfter };
+      const loaded = yield* mirror.loadConsensus(trust);
+      assert.strictEqual(loaded?.offered.signedDigest, consensusSignedDigest(nsText));
+      assert.isUndefined(yield* mirror.loadConsensus({ ...trust, now: torValidAfter + 25 * hour }));
+    }).pipe(Effect.provide(files.layer), Effect.provide(layerDocumentWorkerInline));
+  });
+
+  it.effect("is not believed if it was spoilt, or is somebody else's", () => {
+    const files = new MemoryFiles();
+    return Effect.gen(function* () {
+      const mirror = new MirrorFiles("/data");
+      const trust = { authorities: identities, certificates, now: torValidAfter };
+      const text = nsText.toString("latin1");
+      for (const spoilt of ["", "no consensus", text.replace("known-flags ", "known-flags A "), consensusText]) {
+        files.put("/data/cached-consensus", spoilt);
+        assert.isUndefined(yield* mirror.loadConsensus(trust));
+      }
+      const store = new DescriptorStore({ extraInfo: true });
+      files.put("/data/cached-descriptors", all.toString("latin1").replace("reject *:*", "reject *:1"));
+      files.put("/data/cached-extrainfo", "extra-info nobody\n");
+      yield* mirror.loadDescriptors(store, torValidAfter);
+      for (const { bytes } of store.routers()) assert.isTrue(all.includes(bytes));
+      assert.strictEqual(store.extraInfos().length, 0);
+    }).pipe(Effect.provide(files.layer), Effect.provide(layerDocumentWorkerInline));
   });
 });
 
