@@ -24,6 +24,7 @@ import type { Target } from "./target.ts";
 
 /** A message that a hop has sent. */
 export interface RelayEvent {
+  /** Negative for a cell that no hop has sealed: its body is all that is left under the layers. */
   readonly hop: number;
   readonly command: number;
   readonly streamId: number;
@@ -119,7 +120,7 @@ export class HostileCircuit {
     const plain = this.crypto.inbound.decrypt(Buffer.from(payload), 1);
     const hop = this.crypto.inbound.origin(plain, 0);
     if (hop < 0) {
-      this.events.push({ hop, command: -1, streamId: 0, body: Buffer.alloc(0), tag: Buffer.alloc(0) });
+      this.events.push({ hop, command: -1, streamId: 0, body: Buffer.from(plain), tag: Buffer.alloc(0) });
       return;
     }
     const tag = this.crypto.inbound.tag();

@@ -9,6 +9,8 @@ import type { Target } from "./target.ts";
 
 /** How a hostile relay behaves towards whoever connects. */
 export interface HostileRelayOptions {
+  /** The versions that it offers. @default 4 and 5 */
+  readonly versions?: ReadonlyArray<number>;
   /** The certificates that it shows. @default those that it should */
   readonly certs?: (identity: HostileIdentity) => ReadonlyArray<CellCert> | Promise<ReadonlyArray<CellCert>>;
   /** What it does once VERSIONS has come, instead of a handshake. */
@@ -53,7 +55,7 @@ export class HostileRelay implements AsyncDisposable {
       relay.channels.push(peer);
       const answer = async (): Promise<void> => {
         await peer.take(ChannelCommand.VERSIONS);
-        peer.send(versionsCell([4, 5]));
+        peer.send(versionsCell(options.versions ?? [4, 5]));
         if (options.onVersions !== undefined) return options.onVersions(peer, identity);
         peer.send(...responderCells((await options.certs?.(identity)) ?? identity.link.responderCerts));
       };
@@ -65,17 +67,24 @@ export class HostileRelay implements AsyncDisposable {
     return relay;
   }
 
+  /** The next circuit that has been asked for, if there is one. */
+  takeAsked(): AskedCircuit | undefined {
+    for (const peer of this.channels) {
+      const index = peer.cells.findIndex(({ command }) => command === ChannelCommand.CREATE2);
+      const cell = peer.cells[index];
+      if (cell === undefined) continue;
+      peer.cells.splice(index, 1);
+      return { peer, circId: cell.circId, body: cell.body };
+    }
+    return undefined;
+  }
+
   /** The next circuit that is asked for. @throws Error if none is */
   async asked(timeoutMs = 20_000): Promise<AskedCircuit> {
     const deadline = performance.now() + timeoutMs;
     for (;;) {
-      for (const peer of this.channels) {
-        const index = peer.cells.findIndex(({ command }) => command === ChannelCommand.CREATE2);
-        const cell = peer.cells[index];
-        if (cell === undefined) continue;
-        peer.cells.splice(index, 1);
-        return { peer, circId: cell.circId, body: cell.body };
-      }
+      const asked = this.takeAsked();
+      if (asked !== undefined) return asked;
       if (performance.now() > deadline) throw new Error("nobody asked the hostile relay for a circuit");
       await new Promise((resolve) => setTimeout(resolve, 5));
     }

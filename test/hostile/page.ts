@@ -1,10 +1,41 @@
 import type { HostileSubject } from "./case.ts";
-import type { Difference } from "./differences.ts";
+import type { Difference, RecordedDifference } from "./differences.ts";
+import type { Recording } from "./recording/recording.ts";
 
 const cell = (text: string): string => text.replaceAll("|", "\\|");
 
-/** The tables of `docs/hostile-peers.md`: each subject's cases with their answers, and what `tor` does otherwise. */
-export const hostilePage = (table: ReadonlyArray<HostileSubject>, differences: ReadonlyArray<Difference>): string => {
+/** What the page is made of. */
+export interface PageContent {
+  readonly table: ReadonlyArray<HostileSubject>;
+  readonly differences: ReadonlyArray<Difference>;
+  readonly recordings: ReadonlyMap<string, Recording>;
+  readonly recordedDifferences: ReadonlyArray<RecordedDifference>;
+}
+
+/** The recordings, and what in their answers is not alike. */
+const recordedPart = ({ recordings, recordedDifferences }: PageContent): ReadonlyArray<string> => {
+  const lines = [
+    "## What is recorded",
+    "",
+    "Alike but for the lines below.",
+    "",
+    "| recording | what happens | who is at the other end | `tor` | steps |",
+    "| --- | --- | --- | --- | --- |",
+  ];
+  for (const [name, { title, peer, tor, steps }] of recordings) {
+    lines.push(`| \`${name}\` | ${cell(title)} | a ${peer} | ${tor} | ${steps.length} |`);
+  }
+  lines.push("");
+  for (const because of new Set(recordedDifferences.map((difference) => difference.because))) {
+    const alike = recordedDifferences.filter((difference) => difference.because === because);
+    for (const { tor, allium } of alike) lines.push(`- \`tor\`: **${tor}**. Allium: **${allium.trim()}**. ${because}.`);
+  }
+  return lines;
+};
+
+/** The tables of `docs/hostile-peers.md`: each subject's cases with their answers, what is recorded, and what `tor` does otherwise. */
+export const hostilePage = (content: PageContent): string => {
+  const { table, differences } = content;
   const lines: Array<string> = [];
   let number = 0;
   for (const { title, about, cases } of table) {
@@ -25,6 +56,7 @@ export const hostilePage = (table: ReadonlyArray<HostileSubject>, differences: R
       lines.push(`- \`tor\`: **${tor}**. ${because}. (${shown.join("; ")})`);
     }
   }
+  lines.push("", ...recordedPart(content));
   return lines.join("\n");
 };
 

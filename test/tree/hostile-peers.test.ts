@@ -1,7 +1,8 @@
 import { readFileSync } from "node:fs";
 import { assert, describe, it } from "@effect/vitest";
-import { differences } from "../hostile/differences.ts";
+import { differences, recordedDifferences } from "../hostile/differences.ts";
 import { hostilePage, PAGE_MARK } from "../hostile/page.ts";
+import { readRecordings } from "../hostile/recording/recording.ts";
 import { hostileCases, hostileTable } from "../hostile/table.ts";
 
 const page = readFileSync(new URL("../../docs/hostile-peers.md", import.meta.url), "utf8");
@@ -9,7 +10,8 @@ const page = readFileSync(new URL("../../docs/hostile-peers.md", import.meta.url
 describe("the table of hostile peers", () => {
   it("is in the documentation as it is: else run `node test/hostile/main.ts`", () => {
     const [, written = ""] = page.split(PAGE_MARK);
-    assert.strictEqual(written.trim(), hostilePage(hostileTable, differences).trim());
+    const content = { table: hostileTable, differences, recordings: readRecordings(), recordedDifferences };
+    assert.strictEqual(written.trim(), hostilePage(content).trim());
   });
 
   it("has no two cases of one name", () => {
