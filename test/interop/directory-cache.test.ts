@@ -164,8 +164,8 @@ describeWithTor("Allium as a directory cache", () => {
   });
 
   it("has nobody warn of it", () => {
-    // The first is about rounding, with bandwidths as small as these; the others are what the torrc asks for.
-    const ofTheNetwork = [/Bw Weight Failure/, /you're logging more than "notice"/, /DirCache is disabled/];
+    // What the torrc asks for.
+    const ofTheNetwork = [/you're logging more than "notice"/, /DirCache is disabled/];
     assert.deepStrictEqual(network.warnings(ofTheNetwork), []);
     assert.deepStrictEqual(texts(allium.warnings()), []);
   });

@@ -29,6 +29,10 @@ export const PRIVATE_NETWORK_WARNINGS: ReadonlyArray<RegExp> = [
   /Client asked me to extend back to the previous hop\.\n.*process_relay_cell \(away from origin\) failed\.$/,
   // Tests give a client addresses as often as names.
   /is giving Tor only an IP address/,
+  // Rounding, with bandwidths as small as these.
+  /Bw Weight Failure/,
+  // A first consensus that came before authorities had reached anybody: the next one is waited for.
+  /No available nodes when trying to choose node\. Failing\./,
   // A machine that is busy: votes and signatures that come after their seconds are over, and the round is the next one's.
   /Rejecting (.+'s posted )?vote from .+(our cutoff for received votes|we were expecting)/,
   /We don't have enough votes to generate a consensus/,
