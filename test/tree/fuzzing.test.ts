@@ -10,7 +10,7 @@ import type { FuzzTarget } from "../support/fuzz.ts";
 const ROOT = resolve(import.meta.dirname, "../..");
 
 describe("the page on fuzzing", () => {
-  it("has a line of figures for each target, and for no other", async () => {
+  it("has a line of figures for each target, and for no other", { timeout: 60_000 }, async () => {
     const files = globSync("{packages,apps}/*/fuzz/*.fuzz.ts", { cwd: ROOT });
     const modules = await Promise.all(
       files.map(
