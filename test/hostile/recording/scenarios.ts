@@ -38,6 +38,8 @@ export interface Scenario {
   readonly name: string;
   readonly title: string;
   readonly peer: "client" | "relay";
+  /** Parameters of the consensus: one object for all that are in one network. @default none */
+  readonly params?: Readonly<Record<string, number>>;
   /** Starts a client for it, before anything is recorded. @default one whose guard is another relay, and that does nothing by itself */
   readonly prepare?: (stage: RecordingStage) => Promise<TorNode>;
   /** Makes `tor` do it. What has passed the tap when it returns is what is recorded. */
@@ -121,8 +123,35 @@ const throughGuard = async (stage: RecordingStage): Promise<string> => {
   return await stage.client.control.buildCircuit(path.map(({ fingerprint }) => fingerprint));
 };
 
+/** A network that does without congestion control. */
+const WINDOWS = { cc_alg: 0 };
+
 /** In the order in which they are recorded: the last ones take relays away. */
 export const scenarios: ReadonlyArray<Scenario> = [
+  {
+    name: "windows-download",
+    title: "a client without congestion control downloads something through an exit",
+    peer: "relay",
+    params: WINDOWS,
+    run: atExit(async (dial, { origin }) => {
+      const socket = await dial(origin.host, origin.port);
+      await untilEnd(ask(socket, { mode: "transfer", down: 400_000 }));
+      socket.destroy();
+    }),
+  },
+  {
+    name: "windows-upload",
+    title: "a client without congestion control uploads something through an exit",
+    peer: "relay",
+    params: WINDOWS,
+    run: atExit(async (dial, { origin }) => {
+      const socket = await dial(origin.host, origin.port);
+      const reader = ask(socket, { mode: "transfer", up: 60_000 });
+      await writeAll(socket, letters(60_000));
+      await untilEnd(reader);
+      socket.destroy();
+    }),
+  },
   {
     name: "download",
     title: "a client downloads something through an exit",
