@@ -33,15 +33,24 @@ export const PRIVATE_NETWORK_WARNINGS: ReadonlyArray<RegExp> = [
   /Bw Weight Failure/,
   // A first consensus that came before authorities had reached anybody: the next one is waited for.
   /No available nodes when trying to choose node\. Failing\./,
-  // A machine that is busy: votes and signatures that come after their seconds are over, and the round is the next one's.
-  /Rejecting (.+'s posted )?vote from .+(our cutoff for received votes|we were expecting)/,
-  /We don't have enough votes to generate a consensus/,
-  /(Error adding retrieved vote|Problem adding detached signatures|Could not add queued signature|Unable to add signatures)/,
-  /(response after|was unexpected while) uploading (vote|signatures) to (dirserver|server)/,
-  /while fetching "\/tor\/status-vote\/next\//,
   // The name server is a test's process, which has more to do than to answer.
   /eventdns: (All nameservers have failed|Nameserver \S+ has failed)/,
   /Your computer is too slow to handle this many circuit creation requests/,
+];
+
+/** What its authorities warn of besides when the machine is busy: a round may be lost, and the next one is as good. */
+export const AUTHORITY_WARNINGS: ReadonlyArray<RegExp> = [
+  // Votes and signatures that come after their seconds are over.
+  /(Rejecting|Rejected) (.+'s posted )?vote from /,
+  /We don't have enough votes to generate a consensus/,
+  /Not enough info to publish pending \w+ consensus/,
+  /(Error adding retrieved vote|Problem adding detached signatures|Could not add queued signature|Unable to add signatures)/,
+  /(response after|was unexpected while) uploading (vote|signatures) to (dirserver|server)/,
+  /while fetching "\/tor\/status-vote\/next\//,
+  // One that has missed signatures asks another for the consensus, and may have its own when the diff from the last one comes.
+  /Refusing to apply consensus diff because the base consensus doesn't match the digest/,
+  /Expected: [0-9A-F]{64}; found: [0-9A-F]{64}/,
+  /Could not apply consensus diff received from server/,
 ];
 
 const SEVERE = /\[(warn|err)\]|level=(WARN|ERROR|FATAL)|"level":"(WARN|ERROR|FATAL)"/i;

@@ -4,7 +4,7 @@ import { requireProgram } from "./availability.ts";
 import { parseRouterStatuses, type RouterStatus } from "./consensus.ts";
 import { ControlError, TorControl } from "./control.ts";
 import { WaitTimeoutError } from "./errors.ts";
-import { type LogFinding, scanLog } from "./log-scan.ts";
+import { AUTHORITY_WARNINGS, type LogFinding, scanLog } from "./log-scan.ts";
 import { ManagedProcess } from "./managed-process.ts";
 import type { SocksProxy } from "./socks.ts";
 import { renderTorrc, type TorRole, type TorrcInput } from "./torrc.ts";
@@ -131,7 +131,7 @@ export class TorNode implements AsyncDisposable {
 
   /** Warnings and errors in its log so far, without those that every private network gives. */
   warnings(allow: ReadonlyArray<RegExp> = []): ReadonlyArray<LogFinding> {
-    return scanLog(this.logFile, allow);
+    return scanLog(this.logFile, this.role === "authority" ? [...AUTHORITY_WARNINGS, ...allow] : allow);
   }
 
   /** Ends it without a farewell, as a crash would. Returns when it is gone. */
