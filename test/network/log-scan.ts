@@ -43,7 +43,7 @@ export const AUTHORITY_WARNINGS: ReadonlyArray<RegExp> = [
   // Votes and signatures that come after their seconds are over.
   /(Rejecting|Rejected) (.+'s posted )?vote from /,
   /We don't have enough votes to generate a consensus/,
-  /Not enough info to publish pending \w+ consensus/,
+  /(Not enough info to publish pending|Error publishing) \w+ consensus/,
   /(Error adding retrieved vote|Problem adding detached signatures|Could not add queued signature|Unable to add signatures)/,
   /(response after|was unexpected while) uploading (vote|signatures) to (dirserver|server)/,
   /while fetching "\/tor\/status-vote\/next\//,
