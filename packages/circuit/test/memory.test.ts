@@ -1,14 +1,17 @@
-import { DestroyReason } from "@allium/cell";
+import { DestroyReason, EndReason } from "@allium/cell";
 import { type Connection, layerEntropySeeded } from "@allium/channel";
+import { MemoryQuota } from "@allium/kernel";
 import { assert, describe, it } from "@effect/vitest";
 import { Clock, Effect } from "effect";
 import { TestClock } from "effect/testing";
+import { CIRCUITS } from "../src/index.ts";
 import { pattern, readBytes } from "./support/application.ts";
 import { echo } from "./support/echo-openers.ts";
 import { aSecond, HOSTS, type Lab, makeLab, openCircuit, openRaw, settled } from "./support/lab.ts";
 import type { RawCircuit } from "./support/raw-client.ts";
 import { type RawRelay, startRawRelay } from "./support/raw-relay.ts";
 import { makeTestIdentity } from "./support/relay-under-test.ts";
+import { TableUnderTest } from "./support/table.ts";
 
 const KIB = 1024;
 const MIB = 1024 * KIB;
@@ -181,4 +184,25 @@ describe("when memory is short", () => {
       }).pipe(Effect.scoped, Effect.provide(layerEntropySeeded("streams"))),
     );
   }
+
+  it("answers that nobody collects count, the oldest by when it came, until they are sent or the circuit ends", () => {
+    const quota = new MemoryQuota();
+    const memory = quota.open(CIRCUITS, { oldest: () => undefined, reclaim: () => {} });
+    const under = new TableUnderTest({ memory });
+    const before = memory.adjust(0);
+    const begin = { _tag: "BEGIN", destination: { family: "name", address: "a.b" }, port: 1, flags: 0 } as const;
+    const refused = Array.from({ length: 32 }, (_, index) => [index + 1, begin] as const);
+    while (!under.table.blocked) under.deliver(...refused);
+    const waiting = memory.bytes;
+    assert.isAtLeast(waiting, 256 * 200);
+    assert.strictEqual(under.table.heldBytes, waiting);
+    assert.isAbove(under.table.oldest()!, before);
+    assert.strictEqual(under.collect().length, 256);
+    assert.strictEqual(memory.bytes, 0);
+    assert.isUndefined(under.table.oldest());
+    under.deliver(...refused);
+    assert.isAbove(memory.bytes, 0);
+    under.table.closeAll(EndReason.DESTROY);
+    assert.strictEqual(memory.bytes, 0);
+  });
 });

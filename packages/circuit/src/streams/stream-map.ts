@@ -2,19 +2,14 @@ import { RelayCommand, type RelayMessage } from "@allium/cell";
 import type { Micros } from "../congestion/index.ts";
 import { type FlowAnswer, streamFlow } from "../flow/index.ts";
 import { HalfStreams } from "./half-streams.ts";
+import { ReplyQueue } from "./reply-queue.ts";
 import { Stream, type StreamRequester } from "./stream.ts";
 import type { StreamTableOptions } from "./stream-table-options.ts";
-
-/** A message of a stream that waits for its cell. */
-export interface Reply {
-  readonly streamId: number;
-  readonly message: RelayMessage;
-}
 
 /** The streams of a hop by their IDs, the account of what waits for their applications, and the messages that they answer. */
 export class StreamMap {
   /** Messages that go out before any data. */
-  readonly replies: Array<Reply> = [];
+  readonly replies: ReplyQueue;
   /** Messages dropped because their stream is not there (any more). */
   strayMessages = 0;
   private readonly options: StreamTableOptions;
@@ -27,6 +22,7 @@ export class StreamMap {
 
   constructor(options: StreamTableOptions) {
     this.options = options;
+    this.replies = new ReplyQueue(options.memory);
     this.nextId = options.firstStreamId;
   }
 
@@ -162,7 +158,7 @@ export class StreamMap {
       leave(stream);
       stream.requester?.onEnd({ _tag: "END", reason, resolved: undefined });
     }
-    this.replies.length = 0;
+    this.replies.clear();
   }
 }
 

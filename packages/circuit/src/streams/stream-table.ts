@@ -43,16 +43,16 @@ export class StreamTable {
     return this.map.bufferedBytes;
   }
 
-  /** Bytes that wait here in either direction. Walks over the streams. */
+  /** Bytes that wait here in either direction, answers among them. Walks over the streams. */
   get heldBytes(): number {
-    let sum = 0;
+    let sum = this.map.replies.bytes;
     for (const stream of this.map.values()) sum += stream.buffered + stream.sendable;
     return sum;
   }
 
   /** The place in line of the oldest bytes that wait here; `undefined` if none do. Walks over the streams. */
   oldest(): number | undefined {
-    let oldest = Number.POSITIVE_INFINITY;
+    let oldest = this.map.replies.oldest();
     for (const stream of this.map.values()) oldest = Math.min(oldest, stream.oldest());
     return oldest === Number.POSITIVE_INFINITY ? undefined : oldest;
   }
