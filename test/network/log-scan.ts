@@ -45,6 +45,7 @@ export const AUTHORITY_WARNINGS: ReadonlyArray<RegExp> = [
   /We don't have enough votes to generate a consensus/,
   /(Not enough info to publish pending|Error publishing) \w+ consensus/,
   /(Error adding retrieved vote|Problem adding detached signatures|Could not add queued signature|Unable to add signatures)/,
+  /A consensus needs \d+ good signatures|unable to check \d+ of the signatures/,
   /(response after|was unexpected while) uploading (vote|signatures) to (dirserver|server)/,
   /while fetching "\/tor\/status-vote\/next\//,
   // One that has missed signatures asks another for the consensus, and may have its own when the diff from the last one comes.
