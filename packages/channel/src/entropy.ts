@@ -10,7 +10,7 @@ export class Entropy extends Context.Service<
   {
     /** `length` bytes, fit for keys when the layer is the live one. */
     readonly bytes: (length: number) => Buffer;
-    /** An integer in [0, limit), without bias; `limit` at most 2^32. */
+    /** An integer in [0, limit), without bias; `limit` at least 1, at most 2^32. */
     readonly below: (limit: number) => number;
   }
 >()("allium/channel/Entropy") {}
@@ -18,6 +18,7 @@ export class Entropy extends Context.Service<
 const fromBytes = (bytes: (length: number) => Buffer): Entropy["Service"] => ({
   bytes,
   below: (limit) => {
+    if (!(limit >= 1)) throw new RangeError("there is nothing to draw from");
     // Draws from the incomplete last stretch of 2^32 are thrown away: they would favour small numbers.
     const usable = 0x1_0000_0000 - (0x1_0000_0000 % limit);
     for (;;) {

@@ -43,6 +43,13 @@ describe("chance", () => {
       }).pipe(Effect.provide(layerEntropySeeded("below"))),
   );
 
+  it.effect("says that nothing can be drawn from nothing, and does not look for it for ever", () =>
+    Effect.gen(function* () {
+      const { below } = yield* Entropy;
+      for (const limit of [0, -1, Number.NaN]) assert.throws(() => below(limit), RangeError);
+    }).pipe(Effect.provide(layerEntropySeeded("nothing"))),
+  );
+
   it.effect("favours no integer", () =>
     Effect.gen(function* () {
       const { below } = yield* Entropy;

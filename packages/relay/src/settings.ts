@@ -35,6 +35,12 @@ const readNameServers = ({
 export const readSettings = Effect.fnUntraced(function* (
   config: RelayConfig,
 ): Effect.fn.Return<Settings, RelayConfigError, FileSystem.FileSystem> {
+  if (config.authorities.length === 0) {
+    return yield* new RelayConfigError({
+      key: "authorities",
+      detail: "there are none, and nobody else knows the network",
+    });
+  }
   return { config, policy: yield* readPolicy(config), nameServers: yield* readNameServers(config) };
 });
 

@@ -55,7 +55,7 @@ describe("a reload", () => {
         dataDir: "/elsewhere",
         orPort: { host: RELAY, port: 9999 },
         testNetwork: false,
-        authorities: [],
+        authorities: config.authorities.map((authority) => ({ ...authority, nickname: "other" })),
         directory: { cache: false, extraInfo: false },
         limits: { ...defaultLimits, maxTrain: 1 },
       });
@@ -83,6 +83,7 @@ describe("a reload", () => {
       assert.deepInclude(first, { key: "exit.policy" });
       const noFile = { ...wrong, exit: { ...defaultExit, enabled: true, resolvConf: "/no/such/file" } };
       assert.deepInclude(yield* Effect.flip(relay.reload(noFile)), { key: "exit.resolv_conf" });
+      assert.deepInclude(yield* Effect.flip(relay.reload({ ...wrong, authorities: [] })), { key: "authorities" });
       const noPort = { ...wrong, metrics: { listen: taken } };
       assert.deepInclude(yield* Effect.flip(relay.reload(noPort)), { _tag: "TransportError", code: "EADDRINUSE" });
 
