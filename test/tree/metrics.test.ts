@@ -30,7 +30,7 @@ const rowsBelow = (page: string, heading: string): ReadonlyArray<ReadonlyArray<s
   return [...section.matchAll(/^\| `(\w+)` \| (\w+)/gm)].map(([, name = "", second = ""]) => [name, second]);
 };
 
-describe("the page on metrics", () => {
+describe("the page on metrics", { timeout: 60_000 }, () => {
   const page = read("docs/metrics.md");
   const missing = rowsBelow(page, "Of `tor`'s, not here").map(([name]) => name);
 
@@ -51,7 +51,7 @@ describe("the page on metrics", () => {
   );
 });
 
-describe("the page on defences", () => {
+describe("the page on defences", { timeout: 60_000 }, () => {
   const table = rowsBelowOfDefences();
 
   it.effect("names a metric and a line of the log for every flood, and only such as there are", () =>

@@ -25,7 +25,8 @@ const names = (steps: ReadonlyArray<RecordedStep>): ReadonlyArray<string> =>
     return `${step.from} ${what} ${step.circuit ?? ""} ${step.body ?? ""}`.trimEnd().replace(/ {2}/g, " ");
   });
 
-describe("the recorder", () => {
+// They build real channels: on a loaded machine that takes its time.
+describe("the recorder", { timeout: 60_000 }, () => {
   const directory = mkdtempSync(join(tmpdir(), "allium-recorder-"));
   const ports = new PortPool();
   let relay: TappedRelay;

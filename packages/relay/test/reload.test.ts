@@ -10,6 +10,16 @@ import { platform, RELAY, startTestRelay, untilPublished } from "./support/test-
 const lineOf = (descriptor: string | undefined, keyword: string): string | undefined =>
   descriptor?.split("\n").find((line) => line.startsWith(`${keyword} `));
 
+describe("a start", () => {
+  it.effect("without authorities is refused: there would be nobody to ask", () =>
+    Effect.gen(function* () {
+      const error = yield* Effect.flip(startTestRelay({ authorities: [] }));
+      assert.instanceOf(error, RelayConfigError);
+      assert.deepInclude(error, { key: "authorities" });
+    }).pipe(Effect.provide(platform)),
+  );
+});
+
 describe("a reload", () => {
   it.effect("changes what can change, and tells the authorities", () =>
     Effect.gen(function* () {
@@ -55,7 +65,7 @@ describe("a reload", () => {
         dataDir: "/elsewhere",
         orPort: { host: RELAY, port: 9999 },
         testNetwork: false,
-        authorities: config.authorities.map((authority) => ({ ...authority, nickname: "other" })),
+        authorities: [],
         directory: { cache: false, extraInfo: false },
         limits: { ...defaultLimits, maxTrain: 1 },
       });
@@ -83,7 +93,6 @@ describe("a reload", () => {
       assert.deepInclude(first, { key: "exit.policy" });
       const noFile = { ...wrong, exit: { ...defaultExit, enabled: true, resolvConf: "/no/such/file" } };
       assert.deepInclude(yield* Effect.flip(relay.reload(noFile)), { key: "exit.resolv_conf" });
-      assert.deepInclude(yield* Effect.flip(relay.reload({ ...wrong, authorities: [] })), { key: "authorities" });
       const noPort = { ...wrong, metrics: { listen: taken } };
       assert.deepInclude(yield* Effect.flip(relay.reload(noPort)), { _tag: "TransportError", code: "EADDRINUSE" });
 
