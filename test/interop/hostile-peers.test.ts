@@ -42,9 +42,10 @@ describeWithTor("hostile peers, at Allium's relay and at tor's", () => {
         it(hostile.what, async () => {
           const [ours, theirs] = await (waiting.get(hostile) ?? play(hostile));
           const difference = differences.find(({ what }) => what === hostile.what);
+          const isAlike = difference === undefined || (difference.mostly === true && theirs === ours);
           assert.deepStrictEqual(
             { allium: ours, tor: theirs },
-            { allium: hostile.answer, tor: difference?.tor ?? hostile.answer },
+            { allium: hostile.answer, tor: isAlike ? hostile.answer : difference.tor },
           );
           await stage.nobodyElseNotices();
         });
