@@ -5,7 +5,7 @@ import type { PlayedCircuit } from "./played-circuit.ts";
 import type { RecordedCell, RecordedMessage, RecordedStep } from "./recording.ts";
 
 /** What does not come, and does not come nearer for so long, is not waited for any more. */
-const PATIENCE_MS = 3_000;
+const PATIENCE_MS = 8_000;
 
 /** How often it is looked. */
 const EVERY_MS = 5;
