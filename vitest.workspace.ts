@@ -19,7 +19,13 @@ export default defineConfig({
   test: {
     projects: [
       ...unit,
-      { test: { name: "tree", include: ["test/tree/**/*.test.ts", "test/support/**/*.test.ts"] } },
+      {
+        test: {
+          name: "tree",
+          include: ["test/tree/**/*.test.ts", "test/support/**/*.test.ts"],
+          testTimeout: 60_000,
+        },
+      },
       {
         test: {
           name: "interop",
