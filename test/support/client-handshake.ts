@@ -1,4 +1,4 @@
-import { encodeRequestExtensions, HandshakeType, readResponseExtensions } from "@allium/cell";
+import { encodeRequestExtensions, HandshakeType, type ResponseExtension, readResponseExtensions } from "@allium/cell";
 import {
   type HandshakeTarget,
   keyMaterialLength,
@@ -25,29 +25,39 @@ export interface ClientHop {
   readonly material: Buffer;
   /** Cells for each SENDME, if the relay has granted congestion control. */
   readonly sendmeInc: number | undefined;
+  /** What the relay has granted; by ntor nothing. */
+  readonly extensions: ReadonlyArray<ResponseExtension>;
 }
 
 const LENGTH = keyMaterialLength(tor1);
 
-/** Begins a handshake: by ntor-v3 if congestion control is asked for, by ntor if not. `secret` is 32 random bytes. */
-export const beginHandshake = (target: HandshakeTarget, secret: Buffer, congestionControl = false): HopHandshake => {
-  const ephemeral = X25519KeyPair.fromSecret(secret);
-  if (!congestionControl) {
-    const { request, state } = ntorClientBegin(target, ephemeral);
-    return {
-      type: HandshakeType.NTOR,
-      request,
-      finish: (reply) => ({ material: ntorClientEnd(state, reply, LENGTH), sendmeInc: undefined }),
-    };
-  }
-  const { request, state } = ntorV3ClientBegin(target, ephemeral, encodeRequestExtensions([{ _tag: "CC_REQUEST" }]));
+/** Begins a handshake by ntor. `secret` is 32 random bytes. */
+export const beginNtor = (target: HandshakeTarget, secret: Buffer): HopHandshake => {
+  const { request, state } = ntorClientBegin(target, X25519KeyPair.fromSecret(secret));
+  return {
+    type: HandshakeType.NTOR,
+    request,
+    finish: (reply) => ({ material: ntorClientEnd(state, reply, LENGTH), sendmeInc: undefined, extensions: [] }),
+  };
+};
+
+/** Begins a handshake by ntor-v3, with the extensions in `message`. */
+export const beginNtorV3 = (target: HandshakeTarget, secret: Buffer, message: Buffer): HopHandshake => {
+  const { request, state } = ntorV3ClientBegin(target, X25519KeyPair.fromSecret(secret), message);
   return {
     type: HandshakeType.NTOR_V3,
     request,
     finish: (reply) => {
-      const { message, material } = ntorV3ClientEnd(state, reply, LENGTH);
-      const granted = readResponseExtensions(message).find((extension) => extension._tag === "CC_RESPONSE");
-      return { material, sendmeInc: granted?.sendmeInc };
+      const answer = ntorV3ClientEnd(state, reply, LENGTH);
+      const extensions = readResponseExtensions(answer.message);
+      const granted = extensions.find((extension) => extension._tag === "CC_RESPONSE");
+      return { material: answer.material, sendmeInc: granted?.sendmeInc, extensions };
     },
   };
 };
+
+/** Begins a handshake: by ntor-v3 if congestion control is asked for, by ntor if not. */
+export const beginHandshake = (target: HandshakeTarget, secret: Buffer, congestionControl = false): HopHandshake =>
+  congestionControl
+    ? beginNtorV3(target, secret, encodeRequestExtensions([{ _tag: "CC_REQUEST" }]))
+    : beginNtor(target, secret);

@@ -23,3 +23,4 @@ export * from "./train.ts";
 export * from "./transport.ts";
 export * as MemoryNetwork from "./transport-memory.ts";
 export * as NodeTransport from "./transport-node.ts";
+export { WrappedConnection } from "./wrapped-connection.ts";

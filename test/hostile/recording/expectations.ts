@@ -79,7 +79,10 @@ export class Expectations {
     }
   }
 
-  /** Waits for what follows from data on a circuit, as long as any may come. */
+  /**
+   * Waits until something holds that messages on a circuit bring about. It gives up when none has come for `PATIENCE_MS`, or none can
+   * come: what was answered is compared, and tells.
+   */
   async until(holds: () => boolean, played: PlayedCircuit): Promise<void> {
     const { circuit } = played;
     while (!holds() && circuit.destroyed === undefined && !circuit.peer.closed && played.hasStreams) {

@@ -1,21 +1,6 @@
-import {
-  encodeResponseExtensions,
-  HandshakeType,
-  RelayCommand,
-  type ResponseExtension,
-  readResponseExtensions,
-} from "@allium/cell";
-import {
-  fastClientEnd,
-  type HandshakeTarget,
-  keyMaterialLength,
-  ntorClientBegin,
-  ntorClientEnd,
-  ntorV3ClientBegin,
-  ntorV3ClientEnd,
-  tor1,
-  X25519KeyPair,
-} from "@allium/crypto";
+import { encodeResponseExtensions, RelayCommand } from "@allium/cell";
+import { fastClientEnd, type HandshakeTarget, keyMaterialLength, tor1 } from "@allium/crypto";
+import { beginNtor, beginNtorV3, type ClientHop, type HopHandshake } from "../../support/client-handshake.ts";
 import { create2Body, freshCircId, HostileCircuit, type RelayEvent } from "../circuit.ts";
 import type { AskedCircuit } from "../hostile-relay.ts";
 import { randomBytes } from "../identity.ts";
@@ -28,12 +13,6 @@ const MATERIAL = keyMaterialLength(tor1);
 /** Without congestion control a SENDME is due after so many cells of the circuit, and so many of a stream (tor-spec 7.3, 7.4). */
 const CIRCUIT_INCREMENT = 100;
 const STREAM_INCREMENT = 50;
-
-/** What a handshake has agreed on. */
-interface Agreed {
-  readonly material: Buffer;
-  readonly extensions: ReadonlyArray<ResponseExtension>;
-}
 
 /** What a SENDME looks like. */
 export interface SendmeForm {
@@ -73,9 +52,9 @@ export class PlayedCircuit {
   readonly held = new Set<number>();
   /** The peer has ended it. */
   left = false;
-  agreed: Agreed | undefined = undefined;
+  agreed: ClientHop | undefined = undefined;
   private readonly target: HandshakeTarget;
-  private finish: ((reply: Buffer) => Agreed) | undefined;
+  private finish: ((reply: Buffer) => ClientHop) | undefined;
   private readonly sendmes = new Map<number, Sendmes>();
 
   constructor(peer: LinkPeer, target: Target) {
@@ -88,27 +67,26 @@ export class PlayedCircuit {
     switch (name) {
       case "random": {
         const secret = make(name, args);
-        this.finish = (reply) => ({ material: fastClientEnd(secret, reply.subarray(0, 40), MATERIAL), extensions: [] });
+        this.finish = (reply) => ({
+          material: fastClientEnd(secret, reply.subarray(0, 40), MATERIAL),
+          sendmeInc: undefined,
+          extensions: [],
+        });
         return secret;
       }
-      case "ntor": {
-        const { request, state } = ntorClientBegin(this.target, X25519KeyPair.fromSecret(randomBytes(32)));
-        this.finish = (reply) => ({ material: ntorClientEnd(state, hdata(reply), MATERIAL), extensions: [] });
-        return create2Body(HandshakeType.NTOR, request);
-      }
-      case "ntor-v3": {
-        const message = Buffer.from(args[0] ?? "", "hex");
-        const { request, state } = ntorV3ClientBegin(this.target, X25519KeyPair.fromSecret(randomBytes(32)), message);
-        this.finish = (reply) => {
-          const { material, message: answer } = ntorV3ClientEnd(state, hdata(reply), MATERIAL);
-          return { material, extensions: readResponseExtensions(answer) };
-        };
-        return create2Body(HandshakeType.NTOR_V3, request);
-      }
+      case "ntor":
+        return this.begin(beginNtor(this.target, randomBytes(32)));
+      case "ntor-v3":
+        return this.begin(beginNtorV3(this.target, randomBytes(32), Buffer.from(args[0] ?? "", "hex")));
       default:
         return make(name, args);
     }
   };
+
+  private begin({ type, request, finish }: HopHandshake): Buffer {
+    this.finish = (reply) => finish(hdata(reply));
+    return create2Body(type, request);
+  }
 
   /** Takes the relay's half, once it is there. */
   open(): void {
@@ -147,8 +125,7 @@ export class PlayedCircuit {
 
   /** After how many cells of the circuit a SENDME is due. */
   get increment(): number {
-    const granted = this.agreed?.extensions.find((extension) => extension._tag === "CC_RESPONSE");
-    return granted?.sendmeInc ?? CIRCUIT_INCREMENT;
+    return this.agreed?.sendmeInc ?? CIRCUIT_INCREMENT;
   }
 
   /** Whether the relay has ended a stream. */

@@ -1,12 +1,5 @@
 import { CellDecoder, ChannelCommand, HandshakeType, relayCellV0 } from "@allium/cell";
-import {
-  type Connection,
-  type Endpoint,
-  Entropy,
-  type TlsBinding,
-  Transport,
-  type TransportError,
-} from "@allium/channel";
+import { type Connection, Entropy, Transport, WrappedConnection } from "@allium/channel";
 import {
   ClientCrypto,
   fastClientEnd,
@@ -223,45 +216,16 @@ class LinkTap {
 }
 
 /** A connection that is listened in on. */
-class TappedConnection implements Connection {
-  private readonly inner: Connection;
+class TappedConnection extends WrappedConnection {
   private readonly link: LinkTap;
   private over = false;
 
   constructor(inner: Connection, link: LinkTap) {
-    this.inner = inner;
+    super(inner);
     this.link = link;
   }
 
-  get remote(): Endpoint {
-    return this.inner.remote;
-  }
-
-  get local(): Endpoint {
-    return this.inner.local;
-  }
-
-  get tls(): TlsBinding | undefined {
-    return this.inner.tls;
-  }
-
-  get status(): Connection["status"] {
-    return this.inner.status;
-  }
-
-  get failure(): TransportError | undefined {
-    return this.inner.failure;
-  }
-
-  get readable(): number {
-    return this.inner.readable;
-  }
-
-  get pending(): number {
-    return this.inner.pending;
-  }
-
-  onChange(listener: () => void): void {
+  override onChange(listener: () => void): void {
     this.inner.onChange(() => {
       if (!this.over && this.inner.status !== "open" && this.inner.readable === 0) {
         this.over = true;
@@ -271,22 +235,18 @@ class TappedConnection implements Connection {
     });
   }
 
-  read(): Buffer | undefined {
+  override read(): Buffer | undefined {
     const bytes = this.inner.read();
     if (bytes !== undefined) this.link.pass("in", bytes);
     return bytes;
   }
 
-  write(bytes: Buffer): void {
+  override write(bytes: Buffer): void {
     this.link.pass("out", bytes);
     this.inner.write(bytes);
   }
 
-  end(): void {
-    this.inner.end();
-  }
-
-  destroy(): void {
+  override destroy(): void {
     this.over = true;
     this.inner.destroy();
   }

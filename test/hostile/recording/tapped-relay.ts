@@ -2,19 +2,11 @@ import { mkdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { layerEntropy, NodeTransport } from "@allium/channel";
 import { X25519KeyPair } from "@allium/crypto";
-import { parseAuthorities } from "@allium/directory";
-import {
-  defaultBandwidth,
-  defaultDirectory,
-  defaultDos,
-  defaultExit,
-  defaultLimits,
-  type RunningRelay,
-  startRelay,
-} from "@allium/relay";
+import { type RunningRelay, startRelay } from "@allium/relay";
 import { NodeServices } from "@effect/platform-node";
 import { Effect, Exit, Layer, Logger, Scope } from "effect";
 import { OPEN_EXIT_POLICY, type TorNetwork } from "../../network/index.ts";
+import { exitConfig } from "../../support/exit-config.ts";
 import { FORBIDDEN } from "../stage.ts";
 import { readTarget, type Target } from "../target.ts";
 import { Tap } from "./tap.ts";
@@ -45,32 +37,11 @@ const SECRET_AT = 32;
 /** Starts an exit. */
 export const startTapped = async (options: TappedRelayOptions): Promise<TappedRelay> => {
   const nickname = "allium";
-  const { dataDirectory, port, resolvConf } = options;
-  const endpoint = { host: "127.0.0.1", port };
+  const { dataDirectory, port } = options;
   const tap = new Tap();
   const scope = Scope.makeUnsafe();
-  const relay = await startRelay({
-    nickname,
-    contact: undefined,
-    dataDir: dataDirectory,
-    orPort: endpoint,
-    advertised: endpoint,
-    testNetwork: true,
-    authorities: parseAuthorities(options.authorities),
-    family: [],
-    bandwidth: defaultBandwidth,
-    exit: {
-      ...defaultExit,
-      enabled: true,
-      policy: [`reject ${FORBIDDEN}:*`, ...OPEN_EXIT_POLICY],
-      rejectPrivate: false,
-      ipv6: true,
-      resolvConf,
-    },
-    directory: defaultDirectory,
-    limits: defaultLimits,
-    dos: defaultDos,
-  }).pipe(
+  const config = exitConfig({ ...options, nickname, policy: [`reject ${FORBIDDEN}:*`, ...OPEN_EXIT_POLICY] });
+  const relay = await startRelay(config).pipe(
     Scope.provide(scope),
     Effect.provide(
       Layer.mergeAll(

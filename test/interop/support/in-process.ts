@@ -3,22 +3,13 @@ import { join } from "node:path";
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 import { layerEntropy, NodeTransport } from "@allium/channel";
-import { parseAuthorities } from "@allium/directory";
 import { Topology, type TopologyRegistry } from "@allium/kernel";
-import {
-  defaultBandwidth,
-  defaultDirectory,
-  defaultDos,
-  defaultExit,
-  defaultLimits,
-  type LimitsConfig,
-  type RunningRelay,
-  startRelay,
-} from "@allium/relay";
+import { defaultLimits, type LimitsConfig, type RunningRelay, startRelay } from "@allium/relay";
 import { NodeServices } from "@effect/platform-node";
 import { assert } from "@effect/vitest";
 import { Effect, Exit, Layer, Logger, Scope } from "effect";
 import { eventually, OPEN_EXIT_POLICY, pause, type TorNetwork, type TorNetworkOptions } from "../../network/index.ts";
+import { exitConfig } from "../../support/exit-config.ts";
 import { startBeside, waitUntilKnown } from "./allium.ts";
 
 /** A relay in the test's own process, so that a test sees its circuits, its channels and its topology. */
@@ -50,35 +41,22 @@ const startInProcess = async (network: TorNetwork, limits: Partial<LimitsConfig>
   const nickname = "allium";
   const dataDirectory = join(network.directory, nickname);
   mkdirSync(dataDirectory, { mode: 0o700 });
-  const endpoint = { host: "127.0.0.1", port: await network.ports.take() };
+  const orPort = await network.ports.take();
   const warnings: Array<string> = [];
   const topology = Topology.makeUnsafe();
   const logger = Logger.make(({ logLevel, message }) => {
     if (SEVERE.has(logLevel)) warnings.push(`${logLevel}: ${JSON.stringify(message)}`);
   });
   const scope = Scope.makeUnsafe();
-  const relay = await startRelay({
+  const config = exitConfig({
     nickname,
-    contact: undefined,
-    dataDir: dataDirectory,
-    orPort: endpoint,
-    advertised: endpoint,
-    testNetwork: true,
-    authorities: parseAuthorities(readFileSync(network.authoritiesFile, "utf8")),
-    family: [],
-    bandwidth: defaultBandwidth,
-    exit: {
-      ...defaultExit,
-      enabled: true,
-      policy: OPEN_EXIT_POLICY,
-      rejectPrivate: false,
-      ipv6: true,
-      resolvConf: join(network.directory, "resolv.conf"),
-    },
-    directory: defaultDirectory,
-    limits: { ...defaultLimits, ...limits },
-    dos: defaultDos,
-  }).pipe(
+    dataDirectory,
+    port: orPort,
+    authorities: readFileSync(network.authoritiesFile, "utf8"),
+    resolvConf: join(network.directory, "resolv.conf"),
+    policy: OPEN_EXIT_POLICY,
+  });
+  const relay = await startRelay({ ...config, limits: { ...defaultLimits, ...limits } }).pipe(
     Scope.provide(scope),
     Effect.provideService(Topology.Registry, topology),
     Effect.provide(Layer.mergeAll(NodeServices.layer, NodeTransport.layer, layerEntropy, Logger.layer([logger]))),
@@ -88,7 +66,7 @@ const startInProcess = async (network: TorNetwork, limits: Partial<LimitsConfig>
     relay,
     topology,
     nickname,
-    orPort: endpoint.port,
+    orPort,
     dataDirectory,
     fingerprint: relay.fingerprint.split(" ").at(-1)!,
     warnings,

@@ -1,4 +1,4 @@
-import type { Connection, Endpoint, TlsBinding, TransportError } from "@allium/channel";
+import { type Connection, WrappedConnection } from "@allium/channel";
 
 /** Where a connection gets its tokens. */
 export interface TokenSource {
@@ -18,8 +18,7 @@ export interface TokenSource {
  * A connection whose bytes take tokens. What may not be read yet stays where it is, until the transport stops reading the socket;
  * what may not be written yet is pending, so that its writer waits.
  */
-export class LimitedConnection implements Connection {
-  private readonly inner: Connection;
+export class LimitedConnection extends WrappedConnection {
   private readonly tokens: TokenSource;
   /** The rest of a chunk of which only a part could be read. */
   private held: Buffer | undefined;
@@ -29,44 +28,24 @@ export class LimitedConnection implements Connection {
   private listener: (() => void) | undefined;
 
   constructor(inner: Connection, tokens: TokenSource) {
-    this.inner = inner;
+    super(inner);
     this.tokens = tokens;
   }
 
-  get remote(): Endpoint {
-    return this.inner.remote;
-  }
-
-  get local(): Endpoint {
-    return this.inner.local;
-  }
-
-  get tls(): TlsBinding | undefined {
-    return this.inner.tls;
-  }
-
-  get status(): Connection["status"] {
-    return this.inner.status;
-  }
-
-  get failure(): TransportError | undefined {
-    return this.inner.failure;
-  }
-
-  get readable(): number {
+  override get readable(): number {
     return (this.held?.length ?? 0) + this.inner.readable;
   }
 
-  get pending(): number {
+  override get pending(): number {
     return this.status === "closed" ? 0 : this.queued + this.inner.pending;
   }
 
-  onChange(listener: () => void): void {
+  override onChange(listener: () => void): void {
     this.listener = listener;
     this.inner.onChange(listener);
   }
 
-  read(): Buffer | undefined {
+  override read(): Buffer | undefined {
     if (this.readable === 0) return undefined;
     const allowed = this.tokens.readable();
     if (allowed === 0) {
@@ -85,19 +64,19 @@ export class LimitedConnection implements Connection {
     return chunk.subarray(0, allowed);
   }
 
-  write(bytes: Buffer): void {
+  override write(bytes: Buffer): void {
     if (bytes.length === 0 || this.status === "closed") return;
     this.queue.push(bytes);
     this.queued += bytes.length;
     this.flush();
   }
 
-  end(): void {
+  override end(): void {
     this.ending = true;
     if (this.queued === 0) this.inner.end();
   }
 
-  destroy(): void {
+  override destroy(): void {
     this.drop();
     this.inner.destroy();
   }
