@@ -29,16 +29,6 @@ const RESOURCELIMIT = 5;
 
 /** Whether somebody else can still connect, and get a circuit. */
 const newcomerIsServed = async (arena: Arena): Promise<boolean> => {
-  // Now and then `tor` does not serve one, among many connections that it gives up in the same moment.
-  for (let attempt = 0; attempt < NEWCOMERS; attempt++) {
-    if (await oneIsServed(arena).catch(() => false)) return true;
-  }
-  return false;
-};
-
-const NEWCOMERS = 3;
-
-const oneIsServed = async (arena: Arena): Promise<boolean> => {
   const peer = await openAsClient(arena);
   try {
     return await isServed(await createFast(peer));
