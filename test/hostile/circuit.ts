@@ -74,6 +74,18 @@ export const describeEvent = ({ command, body }: Pick<RelayEvent, "command" | "b
   }
 };
 
+/** A circuit was refused, for a reason unless it was not answered at all. */
+export class NoCircuit extends Error {
+  readonly reason: number | undefined;
+
+  constructor(reason: number | undefined) {
+    super(
+      reason === undefined ? "no circuit: no answer" : `no circuit: DESTROY ${destroyReasonName(reason) ?? reason}`,
+    );
+    this.reason = reason;
+  }
+}
+
 /** A circuit whose client keeps no rules. */
 export class HostileCircuit {
   readonly peer: LinkPeer;
@@ -197,13 +209,13 @@ export class HostileCircuit {
     return (reply) => this.addHop(finish(reply).material);
   }
 
-  /** Waits for the relay's answer to CREATE. @throws Error if it refuses, or does not answer */
-  async awaitCreated(): Promise<Buffer> {
+  /** Waits for the relay's answer to CREATE. @throws NoCircuit if it refuses, or does not answer */
+  async awaitCreated(timeoutMs = 20_000): Promise<Buffer> {
     await this.peer.until(
       () => (this.created !== undefined || this.destroyed !== undefined || this.peer.closed ? true : undefined),
-      20_000,
+      timeoutMs,
     );
-    if (this.created === undefined) throw new Error(`no circuit: DESTROY ${this.destroyed}`);
+    if (this.created === undefined) throw new NoCircuit(this.destroyed);
     return this.created;
   }
 }
@@ -221,13 +233,35 @@ let lastCircId = 0x8000_0000;
 export const freshCircId = (): number => ++lastCircId;
 
 /** A circuit of one hop by CREATE_FAST. */
-export const createFast = async (peer: LinkPeer, circId = freshCircId()): Promise<HostileCircuit> => {
+export const createFast = async (
+  peer: LinkPeer,
+  circId = freshCircId(),
+  timeoutMs?: number,
+): Promise<HostileCircuit> => {
   const circuit = new HostileCircuit(peer, circId);
   const x = randomBytes(20);
   peer.sendCell(circId, ChannelCommand.CREATE_FAST, x);
-  circuit.addHop(fastClientEnd(x, (await circuit.awaitCreated()).subarray(0, 40), MATERIAL));
+  circuit.addHop(fastClientEnd(x, (await circuit.awaitCreated(timeoutMs)).subarray(0, 40), MATERIAL));
   return circuit;
 };
+
+/**
+ * The first circuit of a client's channel, by CREATE_FAST. Once a second `tor` ends what it takes for idle circuits of clients:
+ * those that end at it, without streams, on a channel on which it has sent no circuit's cell for a minute, or ever
+ * (`circuit_expire_old_circuits_serverside`). Such a one can be new, with its answer about to be sent: a client asks again.
+ */
+export const createFirst = async (peer: LinkPeer, timeoutMs?: number): Promise<HostileCircuit> => {
+  try {
+    return await createFast(peer, freshCircId(), timeoutMs);
+  } catch (error) {
+    if (error instanceof NoCircuit && error.reason === FINISHED)
+      return await createFast(peer, freshCircId(), timeoutMs);
+    throw error;
+  }
+};
+
+/** DESTROY's reason of what ends in order. */
+const FINISHED = 9;
 
 /** The body of a CREATE2. */
 export const create2Body = (type: number, handshake: Buffer, length = handshake.length): Buffer => {

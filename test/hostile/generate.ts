@@ -1,7 +1,7 @@
 import { ChannelCommand, RelayCommand } from "@allium/cell";
 import { Random } from "../support/fuzz.ts";
 import type { Arena } from "./case.ts";
-import { createFast, describeEvent, freshCircId, type HostileCircuit, plainCell } from "./circuit.ts";
+import { createFirst, describeEvent, freshCircId, type HostileCircuit, plainCell } from "./circuit.ts";
 import { rawCell, variableCell } from "./link-peer.ts";
 import { FORBIDDEN, isServed, openAsClient, openAsRelay, PATIENCE_MS } from "./stage.ts";
 
@@ -147,7 +147,7 @@ export const playChannel = async (seed: number, arena: Arena): Promise<Played> =
   const random = new Random(seed);
   const peer = await openAsClient(arena);
   try {
-    const neighbour = await createFast(peer);
+    const neighbour = await createFirst(peer);
     const names: Array<string> = [];
     const stray = [0, 5, 0x7000_0000 + random.below(1_000), 0x9000_0000 + random.below(1_000)];
     peer.cells.length = 0;

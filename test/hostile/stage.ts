@@ -1,6 +1,6 @@
 import { ChannelCommand, destroyReasonName, RelayCommand } from "@allium/cell";
 import type { Arena } from "./case.ts";
-import { create, createFast, describeEvent, freshCircId, HostileCircuit, type RelayEvent } from "./circuit.ts";
+import { create, createFirst, describeEvent, HostileCircuit, type RelayEvent } from "./circuit.ts";
 import { authenticate, hello, netinfoCell } from "./handshake.ts";
 import { type AskedCircuit, HostileRelay, type HostileRelayOptions } from "./hostile-relay.ts";
 import { randomBytes } from "./identity.ts";
@@ -85,10 +85,11 @@ export const onHandshake =
     withPeer(arena, async (peer) => {
       await attack({ arena, peer });
       if (peer.closed) return "closes the channel";
-      const probe = new HostileCircuit(peer, freshCircId());
-      peer.sendCell(probe.circId, ChannelCommand.CREATE_FAST, randomBytes(20));
-      await peer.until(() => (probe.created !== undefined || peer.closed ? true : undefined), PATIENCE_MS);
-      return peer.closed ? "closes the channel" : probe.created === undefined ? "waits" : "ignored";
+      const works = await createFirst(peer, PATIENCE_MS).then(
+        () => true,
+        () => false,
+      );
+      return peer.closed ? "closes the channel" : works ? "ignored" : "waits";
     });
 
 /** What an attack on an open channel has to work with. */
@@ -109,7 +110,7 @@ export const onChannel =
     withPeer(arena, async (peer) => {
       await hello(peer);
       peer.send(netinfoCell());
-      const neighbour = await createFast(peer);
+      const neighbour = await createFirst(peer);
       peer.cells.length = 0;
       const told = await attack({ arena, peer, neighbour });
       const served = peer.closed ? false : await isServed(neighbour);

@@ -1,7 +1,7 @@
 import { connect, type Socket } from "node:net";
 import { ChannelCommand, HandshakeType, RelayCommand } from "@allium/cell";
 import type { Arena, HostileCase, HostileSubject } from "../case.ts";
-import { create2Body, createFast, freshCircId, HostileCircuit, ntorRequest } from "../circuit.ts";
+import { create2Body, createFirst, freshCircId, HostileCircuit, ntorRequest } from "../circuit.ts";
 import { circuitCase } from "../circuit-case.ts";
 import { randomBytes } from "../identity.ts";
 import { isServed, onChannel, openAsClient } from "../stage.ts";
@@ -31,7 +31,7 @@ const RESOURCELIMIT = 5;
 const newcomerIsServed = async (arena: Arena): Promise<boolean> => {
   const peer = await openAsClient(arena);
   try {
-    return await isServed(await createFast(peer));
+    return await isServed(await createFirst(peer));
   } finally {
     peer.destroy();
   }

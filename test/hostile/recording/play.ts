@@ -1,5 +1,5 @@
 import { ChannelCommand, RelayCommand } from "@allium/cell";
-import { create, createFast, type HostileCircuit } from "../circuit.ts";
+import { create, createFirst, type HostileCircuit } from "../circuit.ts";
 import { authenticateCell } from "../handshake.ts";
 import { HostileRelay } from "../hostile-relay.ts";
 import type { HostileIdentity } from "../identity.ts";
@@ -111,7 +111,7 @@ export class Playback {
       );
       peer.send(isVariable(command) ? variableCell(command, body) : rawCell(0, command, body));
       if (command === ChannelCommand.NETINFO) {
-        this.neighbour = await (this.recording.peer === "relay" ? create(peer, this.arena.target) : createFast(peer));
+        this.neighbour = await (this.recording.peer === "relay" ? create(peer, this.arena.target) : createFirst(peer));
       }
       return;
     }
