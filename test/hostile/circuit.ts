@@ -246,18 +246,16 @@ export const createFast = async (
 };
 
 /**
- * The first circuit of a client's channel, by CREATE_FAST. Once a second `tor` ends what it takes for idle circuits of clients:
- * those that end at it, without streams, on a channel on which it has sent no circuit's cell for a minute, or ever
- * (`circuit_expire_old_circuits_serverside`). Such a one can be new, with its answer about to be sent: a client asks again.
+ * A circuit of one hop on a client's new channel, by CREATE_FAST. Once a second `tor` ends what it takes for idle circuits of
+ * clients: those that end at it, without streams, on a channel on which it has sent no circuit's cell for a minute, or ever
+ * (`circuit_expire_old_circuits_serverside`). The first of a channel can be among them, just before its answer or after it; so
+ * there is one before the one that counts.
  */
 export const createFirst = async (peer: LinkPeer, timeoutMs?: number): Promise<HostileCircuit> => {
-  try {
-    return await createFast(peer, freshCircId(), timeoutMs);
-  } catch (error) {
-    if (error instanceof NoCircuit && error.reason === FINISHED)
-      return await createFast(peer, freshCircId(), timeoutMs);
-    throw error;
-  }
+  await createFast(peer, freshCircId(), timeoutMs).catch((error) => {
+    if (!(error instanceof NoCircuit) || error.reason !== FINISHED) throw error;
+  });
+  return await createFast(peer, freshCircId(), timeoutMs);
 };
 
 /** DESTROY's reason of what ends in order. */
