@@ -118,7 +118,7 @@ export const makeCore = (parts: CoreParts): Effect.Effect<RelayCore, never, Tran
           defences.onChannelOpen(channel);
         },
         onEnd: (channel, end) => {
-          traffic.forget(channel);
+          traffic.channels.forget(channel);
           defences.onChannelEnd(channel);
           log(Effect.logDebug(`channel ${channel.id} ended`, end));
         },

@@ -1,5 +1,6 @@
 import type { Channel } from "@allium/channel";
 import { Clock, Effect } from "effect";
+import { ChannelTotals } from "./channel-totals.ts";
 
 /** Bytes that crossed the relay's channels. */
 export interface Traffic {
@@ -28,11 +29,11 @@ const OBSERVATION_MILLIS = 5 * 24 * 3_600_000;
 /**
  * Measures what the relay carries: the totals, the history that its extra-info document reports, and the bandwidth that its
  * descriptor claims, which is the most that it carried in any ten seconds of the last days, in the direction that was less
- * (dir-spec 2.1.1, `bandwidth`). Pure: told of counters once a second.
+ * (dir-spec 2.1.1, `bandwidth`). Pure: told of channels once a second.
  */
 export class TrafficMeter {
-  private total: { read: number; written: number } = { read: 0, written: 0 };
-  private readonly seen = new Map<Channel, Traffic>();
+  /** What it measures. Others may look into it. */
+  readonly channels = new ChannelTotals();
   private readonly lastSeconds: Array<Traffic> = [];
   private best: { read: number; written: number; at: number } = { read: 0, written: 0, at: 0 };
   private periodStart: number;
@@ -47,7 +48,8 @@ export class TrafficMeter {
 
   /** Bytes since the start. */
   get totals(): Traffic {
-    return this.total;
+    const { bytesIn, bytesOut } = this.channels.totals;
+    return { read: bytesIn, written: bytesOut };
   }
 
   /** Bytes per second that the relay has been seen to carry. */
@@ -60,29 +62,15 @@ export class TrafficMeter {
     return this.periods;
   }
 
-  /** Takes in what a channel has counted; before it goes, too. */
-  note(channel: Channel): void {
-    const before = this.seen.get(channel);
-    const { bytesIn, bytesOut } = channel.counters;
-    this.total.read += bytesIn - (before?.read ?? 0);
-    this.total.written += bytesOut - (before?.written ?? 0);
-    this.seen.set(channel, { read: bytesIn, written: bytesOut });
-  }
-
-  /** A channel is gone. */
-  forget(channel: Channel): void {
-    this.note(channel);
-    this.seen.delete(channel);
-  }
-
   /** A second has passed. */
   tick(channels: ReadonlyArray<Channel>, now: number): void {
-    for (const channel of channels) this.note(channel);
-    this.lastSeconds.push({ ...this.total });
+    for (const channel of channels) this.channels.note(channel);
+    const total = this.totals;
+    this.lastSeconds.push(total);
     if (this.lastSeconds.length > ROLLING_SECONDS) {
       const before = this.lastSeconds.shift() as Traffic;
-      const read = this.total.read - before.read;
-      const written = this.total.written - before.written;
+      const read = total.read - before.read;
+      const written = total.written - before.written;
       const stale = now - this.best.at > OBSERVATION_MILLIS;
       if (stale || Math.min(read, written) > Math.min(this.best.read, this.best.written)) {
         this.best = { read, written, at: now };
@@ -91,12 +79,12 @@ export class TrafficMeter {
     if (now - this.periodStart < HISTORY_PERIOD_MILLIS) return;
     this.periods.push({
       end: this.periodStart + HISTORY_PERIOD_MILLIS,
-      read: this.total.read - this.periodBase.read,
-      written: this.total.written - this.periodBase.written,
+      read: total.read - this.periodBase.read,
+      written: total.written - this.periodBase.written,
     });
     if (this.periods.length > HISTORY_PERIODS) this.periods.shift();
     this.periodStart += HISTORY_PERIOD_MILLIS;
-    this.periodBase = { ...this.total };
+    this.periodBase = total;
   }
 }
 

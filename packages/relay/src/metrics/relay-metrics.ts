@@ -46,6 +46,9 @@ const flags: ReadonlyArray<RelayFlag> = [
 export const relayMetrics = (parts: RelayMetricsParts): ReadonlyArray<Metric> => {
   const { channels, circuits, exit, directory, view, traffic, connectionCounts, circuitCounts } = parts;
   const openCircuits = () => circuits.circuits();
+  const noteChannels = () => {
+    for (const channel of channels.channels()) traffic.channels.note(channel);
+  };
   return [
     {
       name: "tor_relay_connections",
@@ -64,7 +67,7 @@ export const relayMetrics = (parts: RelayMetricsParts): ReadonlyArray<Metric> =>
       help: "Traffic related counters",
       type: "counter",
       read: () => {
-        for (const channel of channels.channels()) traffic.note(channel);
+        noteChannels();
         return byLabel("direction", Object.entries(traffic.totals));
       },
     },
@@ -161,6 +164,20 @@ export const relayMetrics = (parts: RelayMetricsParts): ReadonlyArray<Metric> =>
       help: "CREATE cells that were refused, by why.",
       type: "counter",
       read: () => byLabel("reason", Object.entries(circuits.counters.refusals)),
+    },
+    {
+      name: "allium_cells_refused_total",
+      help: "Cells that channels did not hand on, by why.",
+      type: "counter",
+      read: () => {
+        noteChannels();
+        const { strayCells, droppedCreates, refusedCreates } = traffic.channels.totals;
+        return byLabel("reason", [
+          ["stray", strayCells],
+          ["unread", droppedCreates],
+          ["channelFull", refusedCreates],
+        ]);
+      },
     },
     {
       name: "allium_exit_streams",
