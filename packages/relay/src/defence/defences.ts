@@ -45,6 +45,7 @@ const messages = {
     "warn",
     "circuits were refused: this machine is too slow for so many. A smaller [bandwidth] rate would bring fewer",
   ],
+  answersUnread: ["info", "channels have ended whose peers asked for circuits and did not read the answers"],
   streamsRefused: ["info", "streams were refused on circuits that ask for too many"],
   streamsTooMany: ["info", "streams were refused, since their circuits had as many as they may, or as were left"],
   namesTooMany: ["info", "names were not looked up, since too many were waited for"],
@@ -219,6 +220,7 @@ export const makeDefences = (options: {
       onChannelEnd: (channel) => {
         outgoing.onEnd(channel);
         if (isIncomingRelay(channel)) relays--;
+        if (channel.counters.droppedCreates > 0) log.note("answersUnread");
       },
       onConnectionRefused: (error) => {
         if (error._tag !== "ChannelLimit") return;

@@ -108,6 +108,11 @@ const floods: ReadonlyArray<Flood> = [
     "Warn: circuits were refused, since their channels had as many as were left. See limits.max_circuits",
   ),
   {
+    of: "CREATEs whose answers are not read",
+    one: ({ onChannelEnd }) => onChannelEnd({ initiated: false, counters: { droppedCreates: 7 } } as Channel),
+    log: "Info: channels have ended whose peers asked for circuits and did not read the answers",
+  },
+  {
     of: "cells in a circuit",
     one: ({ onCircuitEnd }) => onCircuitEnd(overrun, overrunBy("near")),
     log: "Info: circuits were ended, since more waited in them than may",
@@ -188,7 +193,7 @@ describe("the defences", () => {
         return leave;
       };
       const [first, second] = [connect("198.51.100.1"), connect("198.51.100.2")];
-      const relay = { initiated: false, peer: {} } as Channel;
+      const relay = { initiated: false, peer: {}, counters: { droppedCreates: 0 } } as Channel;
       // One authenticates as a relay: then it is known as a channel.
       first?.();
       defences.onChannelOpen(relay);
