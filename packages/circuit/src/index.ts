@@ -1,4 +1,6 @@
 export * from "./circuit-context.ts";
+export type { CircuitEnd } from "./circuit-core.ts";
+export type { CircuitMemory } from "./circuit-memory.ts";
 export * from "./congestion/index.ts";
 export * from "./egress.ts";
 export * from "./errors.ts";
@@ -18,7 +20,7 @@ export {
   Handshakes,
   handshakesInline,
 } from "./relay/handshake-service.ts";
-export type { CircuitEnd, CircuitMemory, RelayCircuit } from "./relay/relay-circuit.ts";
+export type { RelayCircuit } from "./relay/relay-circuit.ts";
 export {
   type CircuitCounters,
   DEFAULT_HANDSHAKE_LIMITS,

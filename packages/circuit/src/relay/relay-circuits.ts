@@ -3,7 +3,9 @@ import type { HandshakeServerKeys } from "@allium/crypto";
 import { Memory, ReactorGroup } from "@allium/kernel";
 import { Clock, Context, Effect, Layer, Scheduler } from "effect";
 import { type CircuitLimits, DEFAULT_CIRCUIT_LIMITS } from "../circuit-context.ts";
+import type { CircuitEnd } from "../circuit-core.ts";
 import type { CongestionParams } from "../congestion/index.ts";
+import { EndWatch } from "../end-watch.ts";
 import { StreamHandling } from "../stream-path.ts";
 import { StreamOpeners } from "../streams/opener.ts";
 import {
@@ -12,11 +14,10 @@ import {
   type CircuitRefusal,
   type HandshakeKind,
 } from "./circuit-acceptor.ts";
-import { EndWatch } from "./end-watch.ts";
 import type { ExtendPolicy } from "./extend.ts";
 import { Handshakes } from "./handshake-service.ts";
 import { type CircuitHome, OpenCircuit } from "./open-circuit.ts";
-import type { CircuitEnd, RelayCircuit } from "./relay-circuit.ts";
+import type { RelayCircuit } from "./relay-circuit.ts";
 
 /** What the circuits of a relay are configured with; each function is asked when it is needed, so that values may change. */
 export interface RelayCircuitsConfig {

@@ -1,6 +1,6 @@
 import { Signal } from "@allium/kernel";
 import { type Clock, Duration, Effect } from "effect";
-import { FORCED_TEARDOWN_DELAY } from "../timeouts.ts";
+import { FORCED_TEARDOWN_DELAY } from "./timeouts.ts";
 
 /** A circuit of which one side has ended. */
 export interface Ending {
