@@ -1,15 +1,20 @@
-import { type Connection, DEFAULT_READ_BUFFER_BYTES, type Endpoint } from "./transport.ts";
+import { type Connection, DEFAULT_READ_BUFFER_BYTES, type Endpoint, type TransportError } from "./transport.ts";
 
 const NOWHERE: Endpoint = { host: "", port: 0 };
 
 const noListener = () => {};
 
 /** One end of a pair. */
-class PairEnd implements Connection {
+export interface PairedConnection extends Connection {
+  /** As `end`, of what broke: the other end finds the failure behind the last byte. */
+  readonly fail: (failure: TransportError) => void;
+}
+
+class PairEnd implements PairedConnection {
   readonly remote = NOWHERE;
   readonly local = NOWHERE;
   readonly tls = undefined;
-  readonly failure = undefined;
+  failure: TransportError | undefined = undefined;
   status: "open" | "ended" | "closed" = "open";
   other: PairEnd | undefined = undefined;
   /** Bytes of the other end that wait to be read here. */
@@ -20,6 +25,7 @@ class PairEnd implements Connection {
   private readonly held: Array<Buffer> = [];
   private heldBytes = 0;
   private finishing = false;
+  private broken: TransportError | undefined = undefined;
   private destroyed = false;
   private listener: () => void = noListener;
   private readonly limit: number;
@@ -64,6 +70,12 @@ class PairEnd implements Connection {
     this.pump();
   }
 
+  fail(failure: TransportError): void {
+    if (this.finishing) return;
+    this.broken = failure;
+    this.end();
+  }
+
   destroy(): void {
     if (this.destroyed) return;
     this.destroyed = true;
@@ -89,6 +101,14 @@ class PairEnd implements Connection {
     this.heldBytes = 0;
   }
 
+  /** All that was written has arrived, and nothing goes either way any more. */
+  private breakOff(other: PairEnd, failure: TransportError): void {
+    other.failure = failure;
+    other.drop();
+    other.status = "closed";
+    this.status = "closed";
+  }
+
   /** Moves what fits to the other end, and the end after it. */
   private pump(): void {
     const { other } = this;
@@ -102,7 +122,8 @@ class PairEnd implements Connection {
       moved = true;
     }
     if (this.finishing && this.held.length === 0 && other.status === "open") {
-      other.status = "ended";
+      if (this.broken === undefined) other.status = "ended";
+      else this.breakOff(other, this.broken);
       moved = true;
     }
     if (this.status === "ended" && other.status === "ended") {
@@ -120,7 +141,7 @@ class PairEnd implements Connection {
  */
 export const connectionPair = (
   readBufferBytes: number = DEFAULT_READ_BUFFER_BYTES,
-): readonly [Connection, Connection] => {
+): readonly [PairedConnection, PairedConnection] => {
   const one = new PairEnd(readBufferBytes);
   const other = new PairEnd(readBufferBytes);
   one.other = other;

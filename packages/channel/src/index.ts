@@ -9,7 +9,7 @@ export {
   type ChannelTarget,
   layer as layerChannelManager,
 } from "./channel-manager.ts";
-export { connectionPair } from "./connection-pair.ts";
+export { connectionPair, type PairedConnection } from "./connection-pair.ts";
 export { Entropy, layer as layerEntropy, layerSeeded as layerEntropySeeded } from "./entropy.ts";
 export * from "./errors.ts";
 export * from "./handshake.ts";

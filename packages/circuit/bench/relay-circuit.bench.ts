@@ -226,10 +226,14 @@ const measure = (what: "middle" | "exit", maxTrain: number, total: number) =>
     yield* paths.install(0, "direct", path);
     yield* group.start(egress.wire({ commands: link.reader }));
     let connected = false;
-    path.table.request({ _tag: "BEGIN_DIR" }, origin, { onConnected: () => {}, onResolved: () => {}, onEnd: () => {} });
+    path.streams.request({ _tag: "BEGIN_DIR" }, origin, {
+      onConnected: () => {},
+      onResolved: () => {},
+      onEnd: () => {},
+    });
     yield* Effect.sleep(5);
     const stream = [
-      ...(path.table as unknown as { map: { streams: Map<number, { state: string }> } }).map.streams.values(),
+      ...(path.streams as unknown as { map: { streams: Map<number, { state: string }> } }).map.streams.values(),
     ][0];
     if (stream !== undefined) {
       stream.state = "open";

@@ -128,6 +128,10 @@ const fuzzTable = (random: Random): void => {
     applications.push(made);
     return made;
   };
+  const letGo = (application: Application): void => {
+    assert.ok(!application.released, "let go of twice");
+    application.released = true;
+  };
   const begin = Effect.suspend(() => {
     if (random.oneIn(5)) return Effect.fail(refuseStream(1 + random.below(14)));
     const opened = Effect.map(
@@ -154,11 +158,7 @@ const fuzzTable = (random: Random): void => {
       begin: () => begin,
       beginDirectory: begin,
       resolve: () => Effect.succeed([]),
-      linger: (connection) => {
-        const known = connection as Application;
-        assert.ok(!known.released, "let go of twice");
-        known.released = true;
-      },
+      linger: (connection) => letGo(connection as Application),
     },
     maxTrain: random.pick([1, 3, 32]),
     maxStreams,
@@ -229,7 +229,8 @@ const fuzzTable = (random: Random): void => {
       { _tag: "RESOLVE", query: NAME },
     ] as const);
     let ended = false;
-    const id = table.request(message, message._tag === "RESOLVE" ? undefined : application(), {
+    const connection = message._tag === "RESOLVE" ? undefined : application();
+    const id = table.request(message, connection, {
       onConnected: () => assert.ok(!ended),
       onResolved: () => {
         assert.ok(!ended);
@@ -240,6 +241,7 @@ const fuzzTable = (random: Random): void => {
         assert.ok(!ended, "told of its end twice");
         ended = true;
         answered++;
+        if (connection !== undefined) letGo(connection);
       },
     });
     if (id === undefined) applications.pop();

@@ -134,13 +134,18 @@ export abstract class CircuitCore<Home extends CoreHome = CoreHome> implements M
   reclaim(): void {
     // At once, and not only when the reactors have ended: the bytes are wanted now.
     for (const path of this.paths.all) path?.drop();
-    this.near.destroy(DestroyReason.RESOURCELIMIT);
-    this.far?.close(DestroyReason.RESOURCELIMIT);
+    this.leave(DestroyReason.RESOURCELIMIT);
     this.account.close();
     this.group.stopUnsafe("memory");
   }
 
   // How it ends.
+
+  /** Takes the circuit off its channels, and tells their peers. */
+  protected leave(reason: number): void {
+    this.near.destroy(reason);
+    this.far?.close(reason);
+  }
 
   /** Nothing more comes from one of its channels. */
   onEnd(): void {
@@ -167,8 +172,7 @@ export abstract class CircuitCore<Home extends CoreHome = CoreHome> implements M
   released(): void {
     const cause: CircuitEnd["cause"] = this.group.cause ?? { _tag: "Stopped", reason: "finished" };
     const { destroyReason } = meaningOf(cause);
-    this.near.destroy(destroyReason);
-    this.far?.close(destroyReason);
+    this.leave(destroyReason);
     this.account.close();
     this.home.endWatch.remove(this);
     this.onReleased({ cause });

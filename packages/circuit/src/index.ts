@@ -1,6 +1,14 @@
 export * from "./circuit-context.ts";
 export type { CircuitEnd } from "./circuit-core.ts";
 export type { CircuitMemory } from "./circuit-memory.ts";
+export type { ClientCircuit, OpenStream } from "./client/client-circuit.ts";
+export {
+  ClientCircuits,
+  type ClientCircuitsConfig,
+  layer as layerClientCircuits,
+} from "./client/client-circuits.ts";
+export * from "./client/errors.ts";
+export * from "./client/hop-handshake.ts";
 export * from "./congestion/index.ts";
 export * from "./egress.ts";
 export * from "./errors.ts";

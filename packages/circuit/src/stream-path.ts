@@ -1,14 +1,35 @@
+import type { Begin, BeginDir, Resolve } from "@allium/cell";
+import type { Connection } from "@allium/channel";
 import type { GroupClosed, LinkReader, LinkWriter, Signal } from "@allium/kernel";
 import { Context, type Effect, type Scope } from "effect";
 import type { CircuitContext } from "./circuit-context.ts";
 import { CircuitProtocolError } from "./errors.ts";
 import type { HopFlow } from "./hop.ts";
 import type { StreamBatch, StreamTrain } from "./messages.ts";
+import type { StreamRequester } from "./streams/stream.ts";
+
+/** The streams of a hop, for those who ask for them. A conflux set has one for all of its legs. */
+export interface Streams {
+  /** Open streams, those that are being opened included. */
+  readonly size: number;
+  /**
+   * Asks the hop for a stream. Bytes of `connection` are sent once it is connected.
+   * @returns the stream's ID, or `undefined` if all are in use
+   */
+  request(
+    message: Begin | BeginDir | Resolve,
+    connection: Connection | undefined,
+    requester: StreamRequester,
+  ): number | undefined;
+  /** Ends a stream from this side, if it is (still) there. Its requester is not told. */
+  close(id: number, reason: number): void;
+}
 
 /** Where ingress puts the stream messages of a hop, and where egress takes from what its streams have ready. */
 export interface StreamPath {
   readonly inlet: LinkWriter<StreamTrain>;
   readonly outlet: LinkReader<StreamBatch>;
+  readonly streams: Streams;
   /** Egress notifies it when the hop's congestion window has room again. */
   readonly room: Signal;
   /** Bytes that wait for applications, or came from them and wait for the window. For the memory account; walks over the streams. */

@@ -106,14 +106,37 @@ const violations: ReadonlyArray<Violation> = [
     commit: (_, near) => near.sendBody(3, RelayCommand.BEGIN, Buffer.from("a.b:80\0")),
   },
   {
+    what: "EXTENDED2 that was not asked for",
+    where: /EXTENDED2/,
+    commit: (_, near) => near.send(0, { _tag: "EXTENDED2", handshake: Buffer.alloc(64) }),
+  },
+  {
+    what: "a message of the circuit that nobody knows",
+    where: /UNRECOGNIZED/,
+    commit: (_, near) => near.sendBody(0, 200, Buffer.alloc(0)),
+  },
+  {
+    what: "CONFLUX_LINKED without a link",
+    where: /CONFLUX_LINKED/,
+    commit: (_, near) =>
+      near.sendBody(0, RelayCommand.CONFLUX_LINKED, Buffer.concat([Buffer.from([1]), Buffer.alloc(49)])),
+  },
+  {
+    what: "a malformed TRUNCATED",
+    where: /TRUNCATED/,
+    commit: (_, near) => near.sendBody(0, RelayCommand.TRUNCATED, Buffer.alloc(0)),
+  },
+  { what: "DATA from a hop without streams", where: /^DATA$/, commit: (_, near) => near.send(9, DATA) },
+  { what: "END from a hop without streams", where: /^END$/, commit: (_, near) => near.send(9, END) },
+  {
     what: "DATA for a stream that never was",
-    where: /stream 9/,
-    commit: (_, near) => near.send(9, DATA),
+    where: /stream/,
+    commit: onStream((near, id) => near.send(id ^ 1, DATA)),
   },
   {
     what: "END for a stream that never was",
-    where: /stream 9/,
-    commit: (_, near) => near.send(9, END),
+    where: /stream/,
+    commit: onStream((near, id) => near.send(id ^ 1, END)),
   },
   { what: "DATA before CONNECTED", where: /DATA/, commit: inAnswerTo(opening, DATA) },
   { what: "CONNECTED twice", where: /CONNECTED/, commit: onStream((near, id) => near.send(id, CONNECTED)) },
@@ -186,7 +209,7 @@ const violations: ReadonlyArray<Violation> = [
   },
 ];
 
-describe("a client-shaped circuit ends with DESTROY (PROTOCOL), alone", () => {
+describe("a client ends its circuit, alone, with a DESTROY that gives no reason, for", () => {
   for (const violation of violations) {
     it.effect(violation.what, () =>
       Effect.gen(function* () {
@@ -194,7 +217,7 @@ describe("a client-shaped circuit ends with DESTROY (PROTOCOL), alone", () => {
         const committing = violation.commit(circuit, near);
         if (committing !== undefined) yield* committing;
         yield* aSecond;
-        assert.strictEqual(near.destroyed, DestroyReason.PROTOCOL);
+        assert.strictEqual(near.destroyed, DestroyReason.NONE);
         const error = errorOf(circuit.group.cause);
         assert.strictEqual(error?._tag, "CircuitProtocolError");
         assert.match(error?._tag === "CircuitProtocolError" ? error.where : "", violation.where);

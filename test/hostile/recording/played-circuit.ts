@@ -1,6 +1,6 @@
 import { encodeResponseExtensions, RelayCommand } from "@allium/cell";
+import { type AgreedHop, beginNtor, beginNtorV3, type HopHandshake } from "@allium/circuit";
 import { fastClientEnd, type HandshakeTarget, keyMaterialLength, tor1 } from "@allium/crypto";
-import { beginNtor, beginNtorV3, type ClientHop, type HopHandshake } from "../../support/client-handshake.ts";
 import { create2Body, freshCircId, HostileCircuit, type RelayEvent } from "../circuit.ts";
 import type { AskedCircuit } from "../hostile-relay.ts";
 import { randomBytes } from "../identity.ts";
@@ -52,9 +52,9 @@ export class PlayedCircuit {
   readonly held = new Set<number>();
   /** The peer has ended it. */
   left = false;
-  agreed: ClientHop | undefined = undefined;
+  agreed: AgreedHop | undefined = undefined;
   private readonly target: HandshakeTarget;
-  private finish: ((reply: Buffer) => ClientHop) | undefined;
+  private finish: ((reply: Buffer) => AgreedHop) | undefined;
   private readonly sendmes = new Map<number, Sendmes>();
 
   constructor(peer: LinkPeer, target: Target) {
@@ -83,7 +83,7 @@ export class PlayedCircuit {
     }
   };
 
-  private begin({ type, request, finish }: HopHandshake): Buffer {
+  private begin({ type, request, finish }: HopHandshake<number>): Buffer {
     this.finish = (reply) => finish(hdata(reply));
     return create2Body(type, request);
   }

@@ -169,7 +169,6 @@ export class Delivery {
   private onEnd(stream: Stream, message: End): void {
     this.map.remove(stream);
     stream.cancel?.();
-    this.map.letGo(stream);
-    stream.requester?.onEnd(message);
+    this.map.letGo(stream, message);
   }
 }

@@ -44,7 +44,10 @@ export interface StreamOpener {
   readonly begin: (request: Begin) => Effect.Effect<OpenedStream, StreamRefusal>;
   readonly beginDirectory: Effect.Effect<OpenedStream, StreamRefusal>;
   readonly resolve: (request: Resolve) => Effect.Effect<ReadonlyArray<ResolvedAnswer>>;
-  /** Takes over a connection whose stream has ended: sends what is pending, then closes it, in bounded time. */
+  /**
+   * Takes over a connection whose stream has ended: sends what is pending, then closes it, in bounded time. Not that of a stream
+   * that was asked for by this side and ended by the other.
+   */
   readonly linger: (connection: Connection) => void;
 }
 

@@ -1,4 +1,4 @@
-import { RelayCommand, type RelayMessage } from "@allium/cell";
+import { type End, EndReason, RelayCommand, type RelayMessage } from "@allium/cell";
 import type { Micros } from "../congestion/index.ts";
 import { type FlowAnswer, streamFlow } from "../flow/index.ts";
 import { HalfStreams } from "./half-streams.ts";
@@ -83,21 +83,30 @@ export class StreamMap {
     else this.full.delete(stream);
   }
 
-  /** Ends a stream from this side, and says so. */
+  /** Ends a stream from this side, and says so: a client without the reason, which is none of its hop's affair, as `tor` does. */
   close(stream: Stream, reason: number): void {
     const awaitsAnswer = stream.state === "requested";
     this.remove(stream);
     stream.cancel?.();
     // Only a client minds what comes for streams that are no more.
     if (this.options.role === "client") this.half.add(stream.id, { flow: stream.flow, awaitsAnswer });
-    this.reply(stream.id, { _tag: "END", reason, resolved: undefined });
-    this.letGo(stream);
+    this.reply(stream.id, {
+      _tag: "END",
+      reason: this.options.role === "client" ? EndReason.MISC : reason,
+      resolved: undefined,
+    });
+    this.letGo(stream, undefined);
   }
 
-  /** Hands a stream's connection, with all that came for it, to whoever sends the rest and closes it. */
-  letGo(stream: Stream): void {
+  /**
+   * Hands a stream's connection, with all that came for it, to whoever sends the rest and closes it.
+   *
+   * @param end how the other side or the circuit ended it; `undefined` if it was this side
+   */
+  letGo(stream: Stream, end: End | undefined): void {
     stream.release();
-    if (stream.connection !== undefined) this.options.opener.linger(stream.connection);
+    if (stream.requester !== undefined && end !== undefined) stream.requester.onEnd(end);
+    else if (stream.connection !== undefined) this.options.opener.linger(stream.connection);
   }
 
   /**
@@ -143,20 +152,22 @@ export class StreamMap {
 
   /** The circuit ends: what came for the applications is handed over, their connections are closed. */
   closeAll(reason: number): void {
-    this.endAll(reason, (stream) => this.letGo(stream));
+    this.endAll((stream) => this.letGo(stream, { _tag: "END", reason, resolved: undefined }));
   }
 
   /** The circuit is ended for its memory: connections are closed at once, with all that waits. */
   dropAll(reason: number): void {
-    this.endAll(reason, (stream) => stream.connection?.destroy());
+    this.endAll((stream) => {
+      stream.connection?.destroy();
+      stream.requester?.onEnd({ _tag: "END", reason, resolved: undefined });
+    });
   }
 
-  private endAll(reason: number, leave: (stream: Stream) => void): void {
+  private endAll(leave: (stream: Stream) => void): void {
     for (const stream of [...this.streams.values()]) {
       this.remove(stream);
       stream.cancel?.();
       leave(stream);
-      stream.requester?.onEnd({ _tag: "END", reason, resolved: undefined });
     }
     this.replies.clear();
   }

@@ -1,5 +1,5 @@
 import { EndReason, relayCellV0 } from "@allium/cell";
-import { type GroupClosed, type Link, type LinkReader, type LinkWriter, Reactor, Signal } from "@allium/kernel";
+import { type Link, type LinkReader, type LinkWriter, Reactor, Signal } from "@allium/kernel";
 import { Effect, Exit, Layer, type Scope } from "effect";
 import type { CircuitContext } from "../circuit-context.ts";
 import { microsOfNanos } from "../congestion/index.ts";
@@ -16,11 +16,6 @@ import { StreamTable } from "./stream-table.ts";
 export interface StreamHandlingConfig {
   readonly role: StreamRole;
   readonly flowParams: () => FlowParams;
-}
-
-/** A direct stream path, with the table for those who ask for streams on it. */
-export interface DirectStreamPath extends StreamPath {
-  readonly table: StreamTable;
 }
 
 /** The parts that both layouts are made of. */
@@ -169,21 +164,17 @@ const makeParts = (
     return { table, inlet, outlet, ...signals, alarm, deliveryBlocked: false };
   });
 
-const pathOf = (parts: Parts): DirectStreamPath => ({
+const pathOf = (parts: Parts): StreamPath => ({
   inlet: parts.inlet.writer as LinkWriter<StreamTrain>,
   outlet: parts.outlet.reader,
   room: parts.collector,
   heldBytes: () => parts.table.heldBytes,
   oldest: () => parts.table.oldest(),
   drop: () => parts.table.dropAll(EndReason.RESOURCELIMIT),
-  table: parts.table,
+  streams: parts.table,
 });
 
-type Direct = (
-  circuit: CircuitContext,
-  hop: number,
-  flow: HopFlow,
-) => Effect.Effect<DirectStreamPath, GroupClosed, Scope.Scope>;
+type Direct = StreamHandling["Service"]["direct"];
 
 /** Starts the direct path of a hop as one reactor. */
 export const directSingle =

@@ -2,6 +2,7 @@ import type { Begin, BeginDir, Resolve } from "@allium/cell";
 import type { Connection } from "@allium/channel";
 import type { Micros } from "../congestion/index.ts";
 import type { StreamBatch, StreamTrain } from "../messages.ts";
+import type { Streams } from "../stream-path.ts";
 import { Delivery } from "./delivery.ts";
 import { Opening } from "./opening.ts";
 import { Packaging } from "./packaging.ts";
@@ -13,7 +14,7 @@ import type { StreamTableOptions } from "./stream-table-options.ts";
  * The streams of one hop: opening, delivery, flow control, packaging in turn, closing. Without fibers: a reactor feeds it
  * trains and takes batches. Reading and writing may be two reactors, since nothing here waits.
  */
-export class StreamTable {
+export class StreamTable implements Streams {
   private readonly options: StreamTableOptions;
   private readonly map: StreamMap;
   private readonly packaging: Packaging;

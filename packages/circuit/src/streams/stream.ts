@@ -7,7 +7,10 @@ import type { StreamFlow } from "../flow/index.ts";
 export interface StreamRequester {
   readonly onConnected: (message: Connected) => void;
   readonly onResolved: (message: Resolved) => void;
-  /** The stream ended, by the other side or with the circuit. Called once; nothing follows. */
+  /**
+   * The stream ended, by the other side or with the circuit. Called once; nothing follows. All that came for its connection is
+   * written to it, and to end it is the requester's affair.
+   */
   readonly onEnd: (message: End) => void;
 }
 

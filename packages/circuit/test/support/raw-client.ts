@@ -13,7 +13,8 @@ import { type Channel, type ChannelCircuit, type Entropy, slabBytes } from "@all
 import { ClientCrypto, splitKeyMaterial } from "@allium/crypto";
 import { Signal } from "@allium/kernel";
 import { Effect } from "effect";
-import { beginHandshake, type ClientHop } from "../../../../test/support/client-handshake.ts";
+import { beginHandshake } from "../../../../test/support/client-handshake.ts";
+import type { AgreedHop } from "../../src/index.ts";
 import { specifiersOf, type TestIdentity, targetOf } from "./relay-under-test.ts";
 
 /** A message that came back. */
@@ -168,7 +169,7 @@ export class RawCircuit {
     return end?._tag === "Destroyed" ? end.reason : undefined;
   }
 
-  addHop({ material, sendmeInc = 100 }: ClientHop): void {
+  addHop({ material, sendmeInc = 100 }: AgreedHop): void {
     this.increments[this.crypto.addHop(splitKeyMaterial(material))] = sendmeInc;
   }
 

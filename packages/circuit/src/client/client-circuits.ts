@@ -1,0 +1,180 @@
+import { ChannelCommand, DestroyReason } from "@allium/cell";
+import {
+  type Channel,
+  type ChannelCircuit,
+  ChannelManager,
+  type ChannelTarget,
+  type CircuitSignals,
+  type ControlCell,
+  Entropy,
+} from "@allium/channel";
+import { Memory, type MemoryAccount, type MemoryHolder, type MemoryQuota, ReactorGroup, Signal } from "@allium/kernel";
+import { Clock, Context, Effect, Layer } from "effect";
+import { CIRCUITS, type CircuitLimits, DEFAULT_CIRCUIT_LIMITS } from "../circuit-context.ts";
+import type { CircuitEnd } from "../circuit-core.ts";
+import type { AgreedParams, CongestionParams } from "../congestion/index.ts";
+import { EndWatch } from "../end-watch.ts";
+import { type HopFlow, makeHopFlow } from "../hop.ts";
+import { StreamHandling } from "../stream-path.ts";
+import type { ClientCircuit } from "./client-circuit.ts";
+import { HopFailed, type HopProblem } from "./errors.ts";
+import { beginHop, createCell, type HopTarget, type JoinedHop, joinHop } from "./hop-handshake.ts";
+import { type ClientHome, OpenClientCircuit, toHandshakeProblem } from "./open-client-circuit.ts";
+
+/** What the circuits of a client are configured with; each function is asked when it is needed, so that values may change. */
+export interface ClientCircuitsConfig {
+  readonly congestion: () => CongestionParams;
+  readonly limits?: Partial<CircuitLimits>;
+  /** The flow control of a hop, once it is agreed on: for algorithms of one's own. @default makeHopFlow */
+  readonly flow?: (agreed: AgreedParams) => HopFlow;
+  /** Told of each circuit's end. It must not block. */
+  readonly onEnd?: (circuit: ClientCircuit, end: CircuitEnd) => void;
+}
+
+/** The circuits of a client: makes them, and ends them with its scope. */
+export class ClientCircuits extends Context.Service<
+  ClientCircuits,
+  {
+    /**
+     * Makes a circuit of one hop, over a channel to it that is there or is opened. Interrupting gives it up. The circuit is
+     * the caller's, to stop too.
+     */
+    readonly create: (first: HopTarget) => Effect.Effect<ClientCircuit, HopFailed>;
+    /** The circuits that are open now. */
+    readonly circuits: () => ReadonlyArray<ClientCircuit>;
+  }
+>()("allium/circuit/ClientCircuits") {}
+
+const make = Effect.fnUntraced(function* (config: ClientCircuitsConfig) {
+  const channels = yield* ChannelManager;
+  const streams = yield* StreamHandling;
+  const entropy = yield* Entropy;
+  const clock = yield* Clock.Clock;
+  const quota = yield* Memory.Quota;
+  const groups = yield* ReactorGroup.host;
+  const endWatch = new EndWatch(clock);
+  const open = new Set<ClientCircuit>();
+  let created = 0;
+  const home: ClientHome = {
+    groups,
+    clock,
+    entropy,
+    streams,
+    limits: { ...DEFAULT_CIRCUIT_LIMITS, ...config.limits },
+    endWatch,
+    congestion: config.congestion,
+    flow: config.flow ?? makeHopFlow,
+    onEnd: (circuit, end) => {
+      open.delete(circuit);
+      config.onEnd?.(circuit, end);
+    },
+  };
+  yield* Effect.forkScoped(endWatch.run);
+
+  const create = (first: HopTarget): Effect.Effect<ClientCircuit, HopFailed> => {
+    const fail = (problem: HopProblem) => new HopFailed({ hop: 0, rsaId: first.rsaId, problem });
+    return Effect.suspend(() => {
+      const { rsaId, ed25519Id, endpoints } = first;
+      const target: ChannelTarget = { rsaId, ed25519Id, endpoints };
+      return channels.get(target).pipe(
+        Effect.mapError((error): HopProblem => ({ _tag: "Channel", error })),
+        Effect.flatMap((channel) => askForCircuit(home, channel, first, quota)),
+        Effect.map(({ asked, hop }) => {
+          const circuit = new OpenClientCircuit(home, ++created, asked, hop);
+          asked.owner = circuit;
+          open.add(circuit);
+          return circuit;
+        }),
+        Effect.mapError(fail),
+      );
+    });
+  };
+  return ClientCircuits.of({ create, circuits: () => [...open] });
+});
+
+/** A circuit that was asked for. On its channel from then on, whatever comes of it. */
+class AskedFor implements CircuitSignals, MemoryHolder {
+  readonly inbound: Signal = Signal.make();
+  readonly memory: MemoryAccount;
+  near!: ChannelCircuit;
+  owner: OpenClientCircuit | undefined = undefined;
+
+  constructor(quota: MemoryQuota) {
+    this.memory = quota.open(CIRCUITS, this);
+  }
+
+  onEnd(): void {
+    this.owner?.onEnd();
+  }
+
+  oldest(): number | undefined {
+    return this.owner === undefined ? this.near.inbox.oldest() : this.owner.oldest();
+  }
+
+  reclaim(): void {
+    if (this.owner !== undefined) this.owner.reclaim();
+    else this.near.inbox.clear();
+  }
+
+  giveUp(): void {
+    this.near.destroy(DestroyReason.NONE);
+    this.memory.close();
+  }
+}
+
+/** Sends CREATE, and waits for the answer. */
+const askForCircuit = (
+  home: ClientHome,
+  channel: Channel,
+  first: HopTarget,
+  quota: MemoryQuota,
+): Effect.Effect<{ readonly asked: AskedFor; readonly hop: JoinedHop }, HopProblem> =>
+  Effect.suspend(() => {
+    const asked = new AskedFor(quota);
+    const handshake = beginHop(first, home.congestion(), home.entropy.bytes);
+    return channel.openCircuit(asked).pipe(
+      Effect.tapError(() => Effect.sync(() => asked.memory.close())),
+      Effect.mapError((error): HopProblem => ({ _tag: "Channel", error })),
+      Effect.flatMap((near) => {
+        asked.near = near;
+        const { command, payload } = createCell(handshake);
+        near.sendCell(command, payload);
+        return Effect.onError(answerTo(asked), () => Effect.sync(() => asked.giveUp()));
+      }),
+      Effect.flatMap(({ command, payload }) =>
+        Effect.try({
+          try: () => ({ asked, hop: joinHop(home, first, handshake, replyOf(command, payload)) }),
+          catch: (cause) => {
+            asked.giveUp();
+            return toHandshakeProblem(cause);
+          },
+        }),
+      ),
+    );
+  });
+
+const answerTo = ({ near, inbound }: AskedFor): Effect.Effect<ControlCell, HopProblem> =>
+  Effect.gen(function* () {
+    for (;;) {
+      const control = near.inbox.takeControl();
+      if (control !== undefined) return control;
+      const end = near.inbox.ended();
+      if (end !== undefined) {
+        return yield* Effect.fail<HopProblem>({
+          _tag: "Closed",
+          reason: end._tag === "Destroyed" ? end.reason : undefined,
+        });
+      }
+      yield* inbound.wait;
+    }
+  });
+
+/** The relay's half of the handshake: CREATED2 says how long it is, CREATED_FAST has all of the cell. */
+const replyOf = (command: number, payload: Buffer): Buffer =>
+  command === ChannelCommand.CREATED2 ? payload.subarray(2, 2 + payload.readUInt16BE(0)) : payload.subarray(0, 40);
+
+/** The circuits of a client, on the channels of its process. */
+export const layer = (
+  config: ClientCircuitsConfig,
+): Layer.Layer<ClientCircuits, never, ChannelManager | StreamHandling | Entropy> =>
+  Layer.effect(ClientCircuits, make(config));
