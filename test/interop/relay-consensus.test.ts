@@ -1,3 +1,5 @@
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import { afterAll, assert, beforeAll, it } from "@effect/vitest";
 import {
   AlliumRelay,
@@ -53,6 +55,11 @@ describeWithTor("Allium joining a running tor network", () => {
   });
 
   it("carries a client's streams while nobody warns of anything", async () => {
+    // An exit refuses streams that come through a relay it has not heard of (`refuseunknownexits`), as the other one is until Allium
+    // has fetched the consensus that lists both: in the first half of its time, while clients fetch it at once.
+    const consensus = join(allium.dataDirectory, "cached-microdesc-consensus");
+    const knowsBoth = () => readFileSync(consensus, "utf8").includes("\nr beside ");
+    await allium.whileRunning(eventually("allium to know the other exit", knowsBoth, { timeoutMs: 60_000 }));
     const client = await network.addClient({ extraTorrc: [["ExitNodes", "allium"]] });
     const origin = await network.localOrigin();
     const report = await allium.whileRunning(
