@@ -4,7 +4,7 @@ const NOWHERE: Endpoint = { host: "", port: 0 };
 
 const noListener = () => {};
 
-/** One end of a pair. */
+/** One end of a pair within the process. */
 export interface PairedConnection extends Connection {
   /** As `end`, of what broke: the other end finds the failure behind the last byte. */
   readonly fail: (failure: TransportError) => void;

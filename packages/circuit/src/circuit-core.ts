@@ -3,7 +3,6 @@ import type { ChannelCircuit, Entropy } from "@allium/channel";
 import type { InboundCrypto, OutboundCrypto } from "@allium/crypto";
 import {
   type GroupCause,
-  type GroupHost,
   type LinkWriter,
   type MemoryAccount,
   type MemoryHolder,
@@ -14,27 +13,17 @@ import type { Clock } from "effect";
 import type { CircuitContext, CircuitLimits } from "./circuit-context.ts";
 import { type CircuitMemory, memoryOf, oldestOf } from "./circuit-memory.ts";
 import type { CongestionParams } from "./congestion/index.ts";
+import type { CoreHome } from "./core-home.ts";
 import { type EgressOptions, makeEgress } from "./egress.ts";
-import type { Ending, EndWatch } from "./end-watch.ts";
+import type { Ending } from "./end-watch.ts";
 import { type CircuitError, type CircuitStop, errorOfEnd, meaningOf } from "./errors.ts";
 import type { FarSide } from "./far-side.ts";
 import type { HopFlow } from "./hop.ts";
 import { type IngressHandler, type IngressOptions, makeIngress } from "./ingress.ts";
 import type { EgressCommand } from "./messages.ts";
 import { randomPoolOf } from "./random-pool.ts";
-import { type StreamHandling, StreamPaths } from "./stream-path.ts";
+import { StreamPaths } from "./stream-path.ts";
 import type { StreamOpener } from "./streams/opener.ts";
-
-/** What all circuits of a process stand on, whichever side they are of. */
-export interface CoreHome {
-  readonly groups: GroupHost;
-  readonly clock: Clock.Clock;
-  readonly entropy: Entropy["Service"];
-  readonly streams: StreamHandling["Service"];
-  readonly limits: CircuitLimits;
-  readonly endWatch: EndWatch;
-  readonly congestion: () => CongestionParams;
-}
 
 /** Why a circuit ended. */
 export interface CircuitEnd {

@@ -1,21 +1,12 @@
-import type { Channel, ChannelCounters } from "@allium/channel";
+import type { Channel } from "@allium/channel";
 import { assert, describe, it } from "@effect/vitest";
+import { ChannelTotals } from "../src/channel-totals.ts";
 import { HISTORY_PERIOD_MILLIS, HISTORY_PERIODS, ROLLING_SECONDS, TrafficMeter } from "../src/index.ts";
 
 /** A channel of which nothing is there but its counters. */
-const channelWith = (): { readonly channel: Channel; readonly counters: ChannelCounters } => {
-  const counters: ChannelCounters = {
-    cellsIn: 0,
-    cellsOut: 0,
-    bytesIn: 0,
-    bytesOut: 0,
-    paddingIn: 0,
-    paddingOut: 0,
-    strayCells: 0,
-    droppedCreates: 0,
-    refusedCreates: 0,
-  };
-  return { channel: { counters } as Channel, counters };
+const channelWith = () => {
+  const counters = { ...new ChannelTotals().totals };
+  return { channel: { counters } as unknown as Channel, counters };
 };
 
 const DAY = 24 * 3_600_000;

@@ -29,9 +29,9 @@ export interface ClientCircuit {
   readonly paths: StreamPaths;
   /** Streams that are open or asked for, on all hops. */
   readonly streams: number;
-  /** How it ended, if it has. */
+  /** What has ended it, as soon as something has, even if its teardown still lasts. */
   readonly end: CircuitEnd | undefined;
-  /** Waits for its end. */
+  /** Waits until it has ended and is torn down. */
   readonly ended: Effect.Effect<CircuitEnd>;
   /** The congestion control of what goes to a hop, to look at. */
   congestion(hop: number): CongestionView | undefined;

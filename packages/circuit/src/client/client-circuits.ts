@@ -3,19 +3,19 @@ import {
   type Channel,
   type ChannelCircuit,
   ChannelManager,
-  type ChannelTarget,
   type CircuitSignals,
   type ControlCell,
-  Entropy,
+  type Entropy,
 } from "@allium/channel";
-import { Memory, type MemoryAccount, type MemoryHolder, type MemoryQuota, ReactorGroup, Signal } from "@allium/kernel";
-import { Clock, Context, Effect, Layer } from "effect";
-import { CIRCUITS, type CircuitLimits, DEFAULT_CIRCUIT_LIMITS } from "../circuit-context.ts";
+import { fastReplyLength } from "@allium/crypto";
+import { Memory, type MemoryAccount, type MemoryHolder, type MemoryQuota, Signal } from "@allium/kernel";
+import { Context, Effect, Layer } from "effect";
+import { CIRCUITS, type CircuitLimits } from "../circuit-context.ts";
 import type { CircuitEnd } from "../circuit-core.ts";
 import type { AgreedParams, CongestionParams } from "../congestion/index.ts";
-import { EndWatch } from "../end-watch.ts";
+import { makeCoreHome } from "../core-home.ts";
 import { type HopFlow, makeHopFlow } from "../hop.ts";
-import { StreamHandling } from "../stream-path.ts";
+import type { StreamHandling } from "../stream-path.ts";
 import type { ClientCircuit } from "./client-circuit.ts";
 import { HopFailed, type HopProblem } from "./errors.ts";
 import { beginHop, createCell, type HopTarget, type JoinedHop, joinHop } from "./hop-handshake.ts";
@@ -47,48 +47,34 @@ export class ClientCircuits extends Context.Service<
 
 const make = Effect.fnUntraced(function* (config: ClientCircuitsConfig) {
   const channels = yield* ChannelManager;
-  const streams = yield* StreamHandling;
-  const entropy = yield* Entropy;
-  const clock = yield* Clock.Clock;
   const quota = yield* Memory.Quota;
-  const groups = yield* ReactorGroup.host;
-  const endWatch = new EndWatch(clock);
   const open = new Set<ClientCircuit>();
   let created = 0;
   const home: ClientHome = {
-    groups,
-    clock,
-    entropy,
-    streams,
-    limits: { ...DEFAULT_CIRCUIT_LIMITS, ...config.limits },
-    endWatch,
-    congestion: config.congestion,
+    ...(yield* makeCoreHome(config)),
     flow: config.flow ?? makeHopFlow,
     onEnd: (circuit, end) => {
       open.delete(circuit);
       config.onEnd?.(circuit, end);
     },
   };
-  yield* Effect.forkScoped(endWatch.run);
 
-  const create = (first: HopTarget): Effect.Effect<ClientCircuit, HopFailed> => {
-    const fail = (problem: HopProblem) => new HopFailed({ hop: 0, rsaId: first.rsaId, problem });
-    return Effect.suspend(() => {
+  const create = (first: HopTarget): Effect.Effect<ClientCircuit, HopFailed> =>
+    // Given up only while it waits: in between nobody else knows of the circuit.
+    Effect.uninterruptibleMask((restore) => {
       const { rsaId, ed25519Id, endpoints } = first;
-      const target: ChannelTarget = { rsaId, ed25519Id, endpoints };
-      return channels.get(target).pipe(
+      return restore(channels.get({ rsaId, ed25519Id, endpoints })).pipe(
         Effect.mapError((error): HopProblem => ({ _tag: "Channel", error })),
-        Effect.flatMap((channel) => askForCircuit(home, channel, first, quota)),
+        Effect.flatMap((channel) => askForCircuit(home, channel, first, quota, restore)),
         Effect.map(({ asked, hop }) => {
           const circuit = new OpenClientCircuit(home, ++created, asked, hop);
           asked.owner = circuit;
           open.add(circuit);
           return circuit;
         }),
-        Effect.mapError(fail),
+        Effect.mapError((problem) => new HopFailed({ hop: 0, rsaId, problem })),
       );
     });
-  };
   return ClientCircuits.of({ create, circuits: () => [...open] });
 });
 
@@ -128,6 +114,7 @@ const askForCircuit = (
   channel: Channel,
   first: HopTarget,
   quota: MemoryQuota,
+  restore: <A, E>(effect: Effect.Effect<A, E>) => Effect.Effect<A, E>,
 ): Effect.Effect<{ readonly asked: AskedFor; readonly hop: JoinedHop }, HopProblem> =>
   Effect.suspend(() => {
     const asked = new AskedFor(quota);
@@ -139,7 +126,7 @@ const askForCircuit = (
         asked.near = near;
         const { command, payload } = createCell(handshake);
         near.sendCell(command, payload);
-        return Effect.onError(answerTo(asked), () => Effect.sync(() => asked.giveUp()));
+        return Effect.onError(restore(answerTo(asked)), () => Effect.sync(() => asked.giveUp()));
       }),
       Effect.flatMap(({ command, payload }) =>
         Effect.try({
@@ -171,7 +158,9 @@ const answerTo = ({ near, inbound }: AskedFor): Effect.Effect<ControlCell, HopPr
 
 /** The relay's half of the handshake: CREATED2 says how long it is, CREATED_FAST has all of the cell. */
 const replyOf = (command: number, payload: Buffer): Buffer =>
-  command === ChannelCommand.CREATED2 ? payload.subarray(2, 2 + payload.readUInt16BE(0)) : payload.subarray(0, 40);
+  command === ChannelCommand.CREATED2
+    ? payload.subarray(2, 2 + payload.readUInt16BE(0))
+    : payload.subarray(0, fastReplyLength);
 
 /** The circuits of a client, on the channels of its process. */
 export const layer = (

@@ -5,7 +5,6 @@ import {
   HandshakeType,
   type LinkSpecifier,
   parseIp,
-  type RequestExtension,
   type ResponseExtension,
   readResponseExtensions,
 } from "@allium/cell";
@@ -113,11 +112,12 @@ export const beginHop = (
   if (onionKey === undefined) return beginFast(random(fastRandomLength));
   const keys: HandshakeTarget = { rsaIdentity, ed25519Identity, onionKey };
   return target.congestionControl === true && requestsCongestionControl(congestion)
-    ? beginNtorV3(keys, random(32), encodeRequestExtensions(ASK_FOR_CONGESTION_CONTROL))
+    ? beginNtorV3(keys, random(32), CC_REQUEST)
     : beginNtor(keys, random(32));
 };
 
-const ASK_FOR_CONGESTION_CONTROL: ReadonlyArray<RequestExtension> = [{ _tag: "CC_REQUEST" }];
+/** What asks for congestion control. */
+const CC_REQUEST = encodeRequestExtensions([{ _tag: "CC_REQUEST" }]);
 
 /** How all hops of a client agree on flow control. */
 export interface HopHome {

@@ -2,8 +2,9 @@ import { type Begin, type BeginDir, DestroyReason, EndReason, type Resolve, type
 import { type Connection, connectionPair } from "@allium/channel";
 import { ClientCrypto, HandshakeError } from "@allium/crypto";
 import { Deferred, Effect, Scope } from "effect";
-import { CircuitCore, type CircuitEnd, type CircuitSeat, type CoreHome } from "../circuit-core.ts";
+import { CircuitCore, type CircuitEnd, type CircuitSeat } from "../circuit-core.ts";
 import type { CongestionView } from "../congestion/index.ts";
+import type { CoreHome } from "../core-home.ts";
 import { CircuitClosedByPeer, CircuitProtocolError, errorOfCause, toProtocolError } from "../errors.ts";
 import type { HopFlow } from "../hop.ts";
 import type { StreamPath } from "../stream-path.ts";
@@ -34,12 +35,10 @@ export class OpenClientCircuit extends CircuitCore<ClientHome> implements Client
   readonly hops: Array<HopFlow> = [];
   readonly handler = new ClientHandler({ takeExtending: (hop) => this.takeExtending(hop) });
   readonly path: Array<JoinedHop> = [];
-  end: CircuitEnd | undefined = undefined;
   private readonly keys = new ClientCrypto();
   private extending: Extending | undefined = undefined;
   /** By hop: gives it its stream path, once. */
   private readonly installs: Array<Effect.Effect<StreamPath, CircuitGone>> = [];
-  private readonly over = Deferred.makeUnsafe<CircuitEnd>();
 
   constructor(home: ClientHome, id: number, seat: CircuitSeat, first: JoinedHop) {
     super(home, id, seat);
@@ -52,8 +51,13 @@ export class OpenClientCircuit extends CircuitCore<ClientHome> implements Client
 
   // What others are told of it.
 
+  get end(): CircuitEnd | undefined {
+    const { cause } = this.group;
+    return cause === undefined ? undefined : { cause };
+  }
+
   get ended(): Effect.Effect<CircuitEnd> {
-    return Deferred.await(this.over);
+    return Effect.map(this.group.ended, ({ cause }) => ({ cause }));
   }
 
   get streams(): number {
@@ -76,14 +80,8 @@ export class OpenClientCircuit extends CircuitCore<ClientHome> implements Client
     return this.keys.outbound;
   }
 
-  /** Nobody opens streams towards a client; what its applications have not taken of closed ones is dropped with them. */
   makeOpener(): StreamOpener {
-    return {
-      begin: () => Effect.fail(refuseStream(EndReason.EXITPOLICY)),
-      beginDirectory: Effect.fail(refuseStream(EndReason.NOTDIRECTORY)),
-      resolve: () => Effect.succeed([]),
-      linger: (connection) => connection.end(),
-    };
+    return NO_OPENER;
   }
 
   // Hops.
@@ -185,7 +183,7 @@ export class OpenClientCircuit extends CircuitCore<ClientHome> implements Client
           onEnd: (end) => {
             parts.onEnd?.(end);
             // The first word counts: if it was open, this one says nothing to who has opened it.
-            resume(Effect.fail(this.end === undefined && !this.hasEnded ? new StreamEnded({ end }) : this.gone));
+            resume(Effect.fail(this.gone ?? new StreamEnded({ end })));
           },
         });
         if (id === undefined) resume(Effect.fail(new StreamsFull({ circuit: this.name })));
@@ -199,7 +197,8 @@ export class OpenClientCircuit extends CircuitCore<ClientHome> implements Client
   /** The stream path of a hop, installed when it is first asked for. */
   private pathOf(hop: number): Effect.Effect<StreamPath, CircuitGone> {
     return Effect.suspend(() => {
-      if (this.hasEnded) return Effect.fail(this.gone);
+      const { gone } = this;
+      if (gone !== undefined) return Effect.fail(gone);
       const path = this.paths.get(hop);
       if (path !== undefined) return Effect.succeed(path);
       this.installs[hop] ??= Effect.runSync(Effect.cached(Effect.uninterruptible(this.install(hop))));
@@ -212,7 +211,7 @@ export class OpenClientCircuit extends CircuitCore<ClientHome> implements Client
     if (flow === undefined) return Effect.die(new Error(`${this.name} has no hop ${hop}`));
     return this.home.streams.direct(this.circuit, hop, flow).pipe(
       Effect.tap((path) => this.paths.install(hop, "direct", path)),
-      Effect.catchTag("GroupClosed", () => Effect.fail(this.gone)),
+      Effect.catchTag("GroupClosed", () => Effect.flatMap(this.ended, (end) => Effect.fail(new CircuitGone({ end })))),
       Effect.provideService(Scope.Scope, this.group.scope),
     );
   }
@@ -224,20 +223,24 @@ export class OpenClientCircuit extends CircuitCore<ClientHome> implements Client
     this.near.destroy(DestroyReason.NONE);
   }
 
-  private get gone(): CircuitGone {
-    return new CircuitGone({ end: this.end ?? this.endOfGroup });
-  }
-
-  private get endOfGroup(): CircuitEnd {
-    return { cause: this.group.cause ?? { _tag: "Stopped", reason: "finished" } };
+  /** What streams are told if it has ended. */
+  private get gone(): CircuitGone | undefined {
+    const { end } = this;
+    return end === undefined ? undefined : new CircuitGone({ end });
   }
 
   protected onReleased(end: CircuitEnd): void {
-    this.end = end;
-    Deferred.doneUnsafe(this.over, Effect.succeed(end));
     this.home.onEnd(this, end);
   }
 }
+
+/** Nobody opens streams towards a client. Its applications get what came for a stream that they have closed, and then the end. */
+const NO_OPENER: StreamOpener = {
+  begin: () => Effect.fail(refuseStream(EndReason.EXITPOLICY)),
+  beginDirectory: Effect.fail(refuseStream(EndReason.NOTDIRECTORY)),
+  resolve: () => Effect.succeed([]),
+  linger: (connection) => connection.end(),
+};
 
 /** What a request for a stream is made of. */
 interface StreamParts {

@@ -1,12 +1,12 @@
-import { ChannelManager, type CreateRequest, Entropy } from "@allium/channel";
+import { ChannelManager, type CreateRequest, type Entropy } from "@allium/channel";
 import type { HandshakeServerKeys } from "@allium/crypto";
-import { Memory, ReactorGroup } from "@allium/kernel";
-import { Clock, Context, Effect, Layer, Scheduler } from "effect";
-import { type CircuitLimits, DEFAULT_CIRCUIT_LIMITS } from "../circuit-context.ts";
+import { Memory } from "@allium/kernel";
+import { Context, Effect, Layer, Scheduler } from "effect";
+import type { CircuitLimits } from "../circuit-context.ts";
 import type { CircuitEnd } from "../circuit-core.ts";
 import type { CongestionParams } from "../congestion/index.ts";
-import { EndWatch } from "../end-watch.ts";
-import { StreamHandling } from "../stream-path.ts";
+import { makeCoreHome } from "../core-home.ts";
+import type { StreamHandling } from "../stream-path.ts";
 import { StreamOpeners } from "../streams/opener.ts";
 import {
   CircuitAcceptor,
@@ -78,30 +78,21 @@ export class RelayCircuits extends Context.Service<
 
 const make = Effect.fnUntraced(function* (config: RelayCircuitsConfig) {
   const channels = yield* ChannelManager;
-  const streams = yield* StreamHandling;
   const openers = yield* StreamOpeners;
-  const entropy = yield* Entropy;
-  const clock = yield* Clock.Clock;
   const quota = yield* Memory.Quota;
-  const groups = yield* ReactorGroup.host;
   const context = yield* Effect.context<never>();
   const fork = Effect.runForkWith(context);
   const dispatcher = Context.get(context, Scheduler.Scheduler).makeDispatcher();
-  const endWatch = new EndWatch(clock);
   const open = new Set<RelayCircuit>();
   let created = 0;
   let ended = 0;
   let drops = 0;
+  const core = yield* makeCoreHome(config);
+  const { clock, entropy } = core;
   const home: CircuitHome = {
-    groups,
-    clock,
-    entropy,
+    ...core,
     channels,
-    streams,
     openers,
-    limits: { ...DEFAULT_CIRCUIT_LIMITS, ...config.limits },
-    endWatch,
-    congestion: config.congestion,
     extendPolicy: config.extendPolicy,
     fork,
     onDrop: () => {
@@ -113,7 +104,6 @@ const make = Effect.fnUntraced(function* (config: RelayCircuitsConfig) {
       config.onEnd?.(circuit, end);
     },
   };
-  yield* Effect.forkScoped(endWatch.run);
 
   const acceptor = new CircuitAcceptor({
     service: yield* Handshakes,
