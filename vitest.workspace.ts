@@ -22,7 +22,7 @@ export default defineConfig({
       {
         test: {
           name: "tree",
-          include: ["test/tree/**/*.test.ts", "test/support/**/*.test.ts"],
+          include: ["test/tree/**/*.test.ts", "test/support/**/*.test.ts", "test/memory-network/**/*.test.ts"],
           testTimeout: 60_000,
         },
       },

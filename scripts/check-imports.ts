@@ -6,40 +6,33 @@
 import { existsSync, globSync, readFileSync } from "node:fs";
 import { dirname, join, normalize } from "node:path";
 
+/** What all that speaks Tor stands on. */
+const FOUNDATION = ["packages/kernel", "packages/cell", "packages/crypto", "packages/netdoc"];
+const CIRCUITS = ["packages/circuit", "packages/channel", ...FOUNDATION];
+/** What programs see of it: no cells. */
+const PROGRAMS = [
+  "packages/directory",
+  "packages/circuit",
+  "packages/channel",
+  "packages/kernel",
+  "packages/netdoc",
+  "packages/crypto",
+];
+
 /** Who stands on whom. The order of design: imports run downwards only. */
 const BELOW: Readonly<Record<string, ReadonlyArray<string>>> = {
   "packages/kernel": [],
   "packages/cell": [],
   "packages/crypto": [],
   "packages/netdoc": ["packages/crypto"],
-  "packages/channel": ["packages/kernel", "packages/cell", "packages/crypto", "packages/netdoc"],
-  "packages/circuit": ["packages/channel", "packages/kernel", "packages/cell", "packages/crypto", "packages/netdoc"],
-  "packages/directory": [
-    "packages/circuit",
-    "packages/channel",
-    "packages/kernel",
-    "packages/cell",
-    "packages/crypto",
-    "packages/netdoc",
-  ],
-  "packages/relay": [
-    "packages/directory",
-    "packages/circuit",
-    "packages/channel",
-    "packages/kernel",
-    "packages/cell",
-    "packages/crypto",
-    "packages/netdoc",
-  ],
-  "apps/relay": [
-    "packages/relay",
-    "packages/directory",
-    "packages/circuit",
-    "packages/channel",
-    "packages/kernel",
-    "packages/netdoc",
-    "packages/crypto",
-  ],
+  "packages/channel": FOUNDATION,
+  "packages/circuit": ["packages/channel", ...FOUNDATION],
+  "packages/directory": CIRCUITS,
+  "packages/relay": ["packages/directory", ...CIRCUITS],
+  "packages/client": ["packages/directory", ...CIRCUITS],
+  "packages/cli": PROGRAMS,
+  "apps/client": ["packages/cli", "packages/client", ...PROGRAMS],
+  "apps/relay": ["packages/cli", "packages/relay", ...PROGRAMS],
 };
 
 const IMPORT =

@@ -1,4 +1,4 @@
-import { AlliumRelay, type TorNetworkOptions } from "../network/index.ts";
+import { AlliumRelay, type RouterStatus, type TorNetwork, type TorNetworkOptions } from "../network/index.ts";
 import { perfArguments } from "./perf-record.ts";
 import { type BenchNetwork, type RelayUnderTest, startBenchNetwork, YOUNG_GENERATION } from "./support.ts";
 
@@ -48,14 +48,20 @@ export const startAlliumBench = async (options: AlliumBenchOptions = {}): Promis
   const bench = await startBenchNetwork(network);
   try {
     if (allium === undefined) throw new Error("Allium's relay was not started");
-    const listed = bench.network.waitForConsensus(allium.nickname, { flags: ["Running", "Valid"] });
-    const { status } = await allium.whileRunning(listed);
-    // An exit serves no streams from a relay that it does not know.
-    await allium.knowsRelays(bench.network.nodes.length - bench.network.clients.length);
-    const relay = { nickname: "Allium", fingerprint: status.fingerprint, pid: allium.pid };
+    const { fingerprint } = await alliumIsKnown(bench.network, allium);
+    const relay = { nickname: "Allium", fingerprint, pid: allium.pid };
     return { ...bench, allium, relay, inspectorPort };
   } catch (error) {
     await bench[Symbol.asyncDispose]();
     throw error;
   }
+};
+
+/** Waits until Allium's relay is in the consensus, and knows all others. */
+export const alliumIsKnown = async (network: TorNetwork, allium: AlliumRelay): Promise<RouterStatus> => {
+  const listed = network.waitForConsensus(allium.nickname, { flags: ["Running", "Valid"] });
+  const { status } = await allium.whileRunning(listed);
+  // An exit serves no streams from a relay that it does not know.
+  await allium.knowsRelays(network.nodes.length - network.clients.length);
+  return status;
 };

@@ -42,6 +42,10 @@ export const PLACES = [
   "collector",
   "compiler",
   "handshakes",
+  "circuits of a client",
+  "client: applications",
+  "client: tunnels, paths",
+  "directory",
   "other",
   "idle",
 ] as const;
@@ -107,7 +111,7 @@ export const OUR_FILES: Readonly<Partial<Record<Place, ReadonlyArray<string>>>> 
     "packages/channel/src/circuit-map.ts",
     "packages/cell/src/cell-decoder.ts",
   ],
-  "relay cipher (AES)": ["packages/crypto/src/relay-crypto.ts"],
+  "relay cipher (AES)": ["packages/crypto/src/relay-crypto.ts", "packages/crypto/src/client-crypto.ts"],
   "relay digest (SHA-1)": ["packages/crypto/src/sha1/", "packages/crypto/src/running-digest.ts"],
   ingress: ["packages/circuit/src/ingress.ts"],
   "links, run queue": ["packages/kernel/src/"],
@@ -122,9 +126,25 @@ export const OUR_FILES: Readonly<Partial<Record<Place, ReadonlyArray<string>>>> 
   ],
   handshakes: [
     "packages/circuit/src/relay/handshake",
+    "packages/circuit/src/client/hop-handshake.ts",
     "packages/crypto/src/handshake/",
     "packages/crypto/src/x25519.ts",
   ],
+  "circuits of a client": ["packages/circuit/src/client/"],
+  "client: applications": [
+    "packages/client/src/proxy/",
+    "packages/client/src/proxy-server/",
+    "packages/client/src/sockets/",
+    "packages/client/src/streams/",
+  ],
+  "client: tunnels, paths": [
+    "packages/client/src/tunnels/",
+    "packages/client/src/paths/",
+    "packages/client/src/guards/",
+    "packages/client/src/build-times/",
+    "packages/client/src/live/",
+  ],
+  directory: ["packages/client/src/directory/", "packages/directory/src/", "packages/netdoc/src/"],
 };
 
 /** What V8's own profiler sees beside them. */

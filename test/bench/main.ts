@@ -11,6 +11,12 @@
  *     npm run bench -- --only load --idle 1000 --seconds 20     the relay beside `tor` with 1, 10 and 100 streams, and latency beside bulk
  *     npm run bench -- --only soak --minutes 30                 mixed load; fails when something grew or arrived changed
  *     npm run bench -- --profile [--perf] [--streams 1]         where the time of a cell goes (docs/where-time-goes.md)
+ *
+ * Allium's client beside `tor`'s, about four minutes:
+ *
+ *     npm run bench -- --client --bytes 20000000 --rounds 3 --circuits 200 --starts 5
+ *     npm run bench -- --client --only cpu,bootstrap            some of cpu, goodput, bootstrap, memory, circuits, requests
+ *     npm run bench -- --client --profile [--perf]              where the time of Allium's client goes
  */
 import { spawnSync } from "node:child_process";
 import { globSync } from "node:fs";
@@ -18,6 +24,7 @@ import { loadavg } from "node:os";
 import { parseArgs } from "node:util";
 import { INSTALL_TOR, missingTor } from "../network/index.ts";
 import { type AlliumBench, startAlliumBench } from "./allium-bench.ts";
+import { benchClient, benchClientProfile, CLIENT_PIECES, type ClientPiece } from "./client/client-bench.ts";
 import { formatLoad, measureLoad } from "./load.ts";
 import { echoClient, formatLoadedLatency, type LoadedLatency, measureLoadedLatency } from "./load-latency.ts";
 import { formatProfiles, profileRelay } from "./profile.ts";
@@ -28,9 +35,11 @@ import { formatFigures, measureRelays, torAt } from "./tor-baseline.ts";
 const { values } = parseArgs({
   options: {
     only: { type: "string" },
-    bytes: { type: "string", default: "60000000" },
+    client: { type: "boolean", default: false },
+    bytes: { type: "string" },
     rounds: { type: "string", default: "3" },
-    circuits: { type: "string", default: "2000" },
+    circuits: { type: "string" },
+    starts: { type: "string", default: "5" },
     idle: { type: "string", default: "1000" },
     seconds: { type: "string", default: "20" },
     minutes: { type: "string", default: "30" },
@@ -42,7 +51,8 @@ const { values } = parseArgs({
 
 const say = (text: string): void => console.error(text);
 
-const bytes = Number(values.bytes);
+const bytes = Number(values.bytes ?? (values.client ? 20_000_000 : 60_000_000));
+const circuits = Number(values.circuits ?? (values.client ? 200 : 2000));
 const rounds = Number(values.rounds);
 
 const benchPackages = (): void => {
@@ -58,16 +68,17 @@ const bothAt =
   (bench: AlliumBench) =>
   (position: Position): ReadonlyArray<RelayUnderTest> => [bench.relay, torAt(bench)(position)];
 
+const loadSince = (before: number): string =>
+  `Load before: ${before.toFixed(2)}, after: ${(loadavg()[0] ?? 0).toFixed(2)}`;
+
 /** Says how busy the machine was; to be called with its load average at the start. */
 const sayLoad = (before: number): void =>
-  console.log(
-    `\nLoad before: ${before.toFixed(2)}, after: ${(loadavg()[0] ?? 0).toFixed(2)}; the median of ${rounds} times ${bytes / 1e6} MB each way.`,
-  );
+  console.log(`\n${loadSince(before)}; the median of ${rounds} times ${bytes / 1e6} MB each way.`);
 
 /** One run: Allium's relay at each position, then `tor` at the same, in the same network. */
 const benchRelay = async (): Promise<void> => {
   await using bench = await startAlliumBench({ onProgress: say });
-  const options = { bytes, rounds, circuits: Number(values.circuits), onProgress: say };
+  const options = { bytes, rounds, circuits, onProgress: say };
   const before = loadavg()[0] ?? 0;
   const figures = await bench.allium.whileRunning(measureRelays(bench, bothAt(bench), options));
   console.log(`\n${formatFigures(figures)}`);
@@ -140,8 +151,33 @@ const inNetwork: Readonly<Record<string, () => Promise<void>>> = {
   profile: benchProfile,
 };
 
+/** Whether clients are measured, and what of them; undefined for a name that is not known. */
+const clientPieces = (): ReadonlySet<ClientPiece> | undefined => {
+  const names = values.only?.split(",") ?? CLIENT_PIECES;
+  const pieces = new Set(CLIENT_PIECES.filter((piece) => names.includes(piece)));
+  return pieces.size === new Set(names).size ? pieces : undefined;
+};
+
+const benchClients = async (pieces: ReadonlySet<ClientPiece>): Promise<void> => {
+  const print = (text: string): void => console.log(text);
+  if (values.profile) {
+    const { perf } = values;
+    await benchClientProfile({ bytes, streams: Number(values.streams), circuits, perf, onProgress: say }, print);
+    return;
+  }
+  const before = loadavg()[0] ?? 0;
+  await benchClient(pieces, { bytes, rounds, circuits, starts: Number(values.starts) }, print, say);
+  print(`${loadSince(before)}.`);
+};
+
 const wanted = values.profile ? "profile" : (values.only ?? "relay");
-if (wanted !== "packages" && inNetwork[wanted] === undefined) {
+if (values.client) {
+  const pieces = clientPieces();
+  if (pieces === undefined) {
+    console.error(`--client --only ${values.only}: some of ${CLIENT_PIECES.join(", ")}`);
+    process.exitCode = 2;
+  } else if (torIsThere()) await benchClients(pieces);
+} else if (wanted !== "packages" && inNetwork[wanted] === undefined) {
   console.error(`--only ${wanted}: one of packages, ${Object.keys(inNetwork).join(", ")}`);
   process.exitCode = 2;
 } else {

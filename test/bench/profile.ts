@@ -1,4 +1,4 @@
-import { type Direction, formatTable, type TransferReport } from "../network/index.ts";
+import { type Direction, formatTable } from "../network/index.ts";
 import { type AlliumBench, startAlliumBench } from "./allium-bench.ts";
 import { attribute, PLACES, type Place, sharesOf, withBelow } from "./attribution.ts";
 import { samplesOf } from "./cpu-profile.ts";
@@ -9,7 +9,7 @@ import { type ThreadUsage, threadUsage, usedBetween } from "./thread-usage.ts";
 import { measureGoodput } from "./tor-goodput.ts";
 
 /** The data of a full DATA cell of version 0 (tor-spec 6.1): a cell is so much of what was carried. */
-const DATA_BYTES = 498;
+export const DATA_BYTES = 498;
 
 /** How often V8's profiler looks, in microseconds. */
 const EVERY_MICROS = 250;
@@ -26,10 +26,10 @@ const CASES: ReadonlyArray<ProfileCase> = [
   { position: "middle", direction: "down" },
 ];
 
-/** Where the time of a cell went. */
+/** Where the time of a cell, or of another unit, went. */
 export interface CellProfile {
   readonly name: string;
-  /** Microseconds of processor time for each cell, by threads, as the kernel counted it without a profiler. */
+  /** Microseconds of processor time for each, by threads, as the kernel counted it without a profiler. */
   readonly main: number;
   readonly others: number;
   /** The share of each place: of the main thread's time, or with `perf` of all threads'. */
@@ -70,43 +70,70 @@ const profileCase = async (
   { bytes, streams, onProgress }: ProfileOptions,
 ): Promise<CellProfile> => {
   const { relay, network } = bench;
-  const name = `${position}, ${direction}`;
-  const carry = (around: (work: () => Promise<TransferReport>) => Promise<TransferReport> = (work) => work()) =>
-    measureGoodput(bench, relay, position, { bytes, direction, streams, around });
-  /** Runs the work, and gives what the relay's threads used meanwhile. */
+  const profiled = { pid: relay.pid, directory: network.directory, inspector };
+  return await profileWork(profiled, `${position}, ${direction}`, onProgress, async (around) => {
+    const carried = await measureGoodput(bench, relay, position, { bytes, direction, streams, around });
+    return carried.bytes / DATA_BYTES;
+  });
+};
+
+/** Which process is profiled. */
+export interface Profiled {
+  readonly pid: number;
+  /** For files that go with the network. */
+  readonly directory: string;
+  /** Null: the system's profiler is asked. */
+  readonly inspector: Inspector | null;
+}
+
+/** What is put around the part of some work that counts. */
+export type Around = <A>(work: () => Promise<A>) => Promise<A>;
+
+/**
+ * Does some work three times: to warm up, to measure, and to profile.
+ *
+ * @param carry does it, and says how many units it was: of cells, of circuits. What is not within `around` is not in the profile
+ */
+export const profileWork = async (
+  { pid, directory, inspector }: Profiled,
+  name: string,
+  onProgress: (text: string) => void,
+  carry: (around: Around) => Promise<number>,
+): Promise<CellProfile> => {
+  /** Runs the work, and gives what the process' threads used meanwhile. */
   const metered = async <A>(work: () => Promise<A>): Promise<readonly [A, ThreadUsage]> => {
-    const before = threadUsage(relay.pid);
+    const before = threadUsage(pid);
     const result = await work();
-    return [result, usedBetween(before, threadUsage(relay.pid))];
+    return [result, usedBetween(before, threadUsage(pid))];
   };
 
   onProgress(`${name}: warm-up`);
-  await carry();
+  await carry((work) => work());
   onProgress(`${name}: measured`);
   let used: ThreadUsage = { main: 0, others: 0 };
-  const { bytes: carried } = await carry(async (work) => {
-    const [report, usage] = await metered(work);
+  const units = await carry(async (work) => {
+    const [result, usage] = await metered(work);
     used = usage;
-    return report;
+    return result;
   });
   onProgress(`${name}: profiled`);
   let weights: ReadonlyMap<Place, number> = new Map();
   await carry(async (work) => {
     if (inspector === null) {
-      const [report, samples] = await recordPerf(relay.pid, network.directory, work);
+      const [result, samples] = await recordPerf(pid, directory, work);
       weights = attribute(samples);
-      return report;
+      return result;
     }
-    const [[report, usage], profile] = await inspector.profile(() => metered(work), EVERY_MICROS);
+    const [[result, usage], profile] = await inspector.profile(() => metered(work), EVERY_MICROS);
     weights = withBelow(attribute(samplesOf(profile)), usage.main * 1e6);
-    return report;
+    return result;
   });
-  const micros = (seconds: number): number => (seconds * 1e6 * DATA_BYTES) / carried;
+  const micros = (seconds: number): number => (seconds * 1e6) / units;
   return { name, main: micros(used.main), others: micros(used.others), shares: sharesOf(weights) };
 };
 
-/** The profiles beside each other: for each place its share and its microseconds for each cell. */
-export const formatProfiles = (profiles: ReadonlyArray<CellProfile>, perf: boolean): string => {
+/** The profiles beside each other: for each place its share and its microseconds for each cell, or whatever the unit is. */
+export const formatProfiles = (profiles: ReadonlyArray<CellProfile>, perf: boolean, unit = "cell"): string => {
   const cells = (share: number, micros: number): ReadonlyArray<string> => [
     `${(share * 100).toFixed(1)} %`,
     micros.toFixed(2),
@@ -125,7 +152,7 @@ export const formatProfiles = (profiles: ReadonlyArray<CellProfile>, perf: boole
     ? []
     : [["other threads", ...profiles.flatMap((one) => cells(one.others / total(one), one.others))]];
   return formatTable(
-    ["where", ...profiles.flatMap(({ name }) => [name, "µs/cell"])],
+    ["where", ...profiles.flatMap(({ name }) => [name, `µs/${unit}`])],
     [...seen.map(row), ...others, ["together", ...profiles.flatMap((one) => cells(1, total(one)))]],
   );
 };

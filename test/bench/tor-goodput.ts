@@ -84,7 +84,8 @@ export const measureGoodput = async (
   };
 };
 
-const assertNoFailure = (report: TransferReport): void => {
+/** Throws what a transfer failed by, if one did. */
+export const assertNoFailure = (report: TransferReport): void => {
   const failure = report.failures[0];
   if (failure !== undefined) throw failure.error;
 };

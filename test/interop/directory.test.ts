@@ -18,6 +18,7 @@ import {
   DirectoryReactor,
   DirectoryServer,
   DirectoryView,
+  layerAuthoritySources,
   layerDirectory,
   layerDirectoryMirror,
   layerDirectoryServer,
@@ -153,17 +154,11 @@ describeWithTor("the directory reactor and the authorities of tor", () => {
           fingerprint: encodeHex(rsaIdentityDigest(rsaIdentity.publicKey)),
           build: (now) => Effect.sync(() => build(now + ahead)),
         });
-        const reactor = layerDirectory({
-          authorities: parseAuthorities(authorityLines),
-          dataDirectory: directory,
-          testNetwork: true,
-        });
-        const mirror = layerDirectoryMirror({
-          authorities: parseAuthorities(authorityLines),
-          dataDirectory: directory,
-          testNetwork: true,
-          extraInfo: true,
-        });
+        const authorities = parseAuthorities(authorityLines);
+        const trusted = authorities.map(({ v3Identity }) => v3Identity);
+        const config = { trusted, dataDirectory: directory, testNetwork: true };
+        const reactor = layerDirectory({ ...config, publishTo: authorities });
+        const mirror = layerDirectoryMirror({ ...config, extraInfo: true });
         const platform = Layer.mergeAll(
           NodeTransport.layer,
           layerEntropy,
@@ -176,6 +171,7 @@ describeWithTor("the directory reactor and the authorities of tor", () => {
           layerDirectoryServer().pipe(
             Layer.provideMerge(mirror),
             Layer.provideMerge(reactor),
+            Layer.provide(layerAuthoritySources(authorities)),
             Layer.provideMerge(platform),
           ),
         );

@@ -30,6 +30,9 @@ const findProgram = (name: string, directories: ReadonlyArray<string>): string |
 export const missingTor = (directories = searchPath()): ReadonlyArray<string> =>
   NEEDED.filter((name) => findProgram(name, directories) === undefined);
 
+/** Whether a program is installed. */
+export const isInstalled = (program: string): boolean => findProgram(program, searchPath()) !== undefined;
+
 /** The full path of a program. @throws TorMissingError */
 export const requireProgram = (name: (typeof NEEDED)[number] | "tor-resolve"): string => {
   const path = findProgram(name, searchPath());

@@ -1,4 +1,4 @@
-import { rmSync, writeFileSync } from "node:fs";
+import { renameSync, rmSync, writeFileSync } from "node:fs";
 import { mkdtemp } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -35,6 +35,8 @@ export interface TorNetworkOptions {
   readonly voting?: Partial<Omit<VotingOptions, "consensusParams">>;
   /** Added to, or in place of, `cc_alg=2 cfx_enabled=1 cfx_low_exit_threshold=0 exit_dns_timeout=3000`. */
   readonly consensusParams?: Readonly<Record<string, number>>;
+  /** Every relay is measured alike: paths do not lead through those alone that have carried something. @default false */
+  readonly equalBandwidths?: boolean;
   /** The policy of the network's exits. @default OPEN_EXIT_POLICY */
   readonly exitPolicy?: ReadonlyArray<string>;
   /** More options, for all daemons or those of one role. */
@@ -74,6 +76,8 @@ export interface ConsensusEntry {
 
 /** Milliseconds for one question to the name server, which is a test's process and may be busy; 1000 without the parameter. */
 const DNS_MILLIS = 3_000;
+/** KiB/s. */
+const EQUAL_BANDWIDTH = 1_000;
 const DEFAULT_PARAMS = { cc_alg: 2, cfx_enabled: 1, cfx_low_exit_threshold: 0, exit_dns_timeout: DNS_MILLIS };
 const DEFAULT_VOTING = { interval: 20, firstAfter: 8, voteDelay: 4, distDelay: 4, earnedFlags: false };
 
@@ -289,21 +293,47 @@ export class TorNetwork implements AsyncDisposable {
       await this.create("authority", { nickname }, orPort, dirPort);
     for (let count = 0; count < relays; count++) await this.create("relay", {});
     for (let count = 0; count < exits; count++) await this.create("exit", {});
+    // Their fingerprints are not known yet, and the file is looked for.
+    this.writeBandwidths([]);
     await Promise.all([this.options.beside?.(this), ...this.everyNode.map((node) => node.start())]);
 
+    this.writeBandwidths(this.everyMeasured);
     await this.firstConsensus();
     await Promise.all(Array.from({ length: clients }, () => this.addClient()));
     this.tell("ready", `${this.everyNode.length} daemons`);
   }
 
+  /** An authority is never measured. */
+  private get everyMeasured(): ReadonlyArray<TorNode> {
+    return this.options.equalBandwidths === true ? [...this.relays, ...this.exits] : [];
+  }
+
+  private get bandwidthsFile(): string {
+    return join(this.directory, "bandwidths");
+  }
+
+  /** What the authorities take for the work of bandwidth scanners (bandwidth-file-spec): they read it for every vote. */
+  private writeBandwidths(nodes: ReadonlyArray<TorNode>): void {
+    const lines = nodes.map(({ fingerprint }) => `node_id=$${fingerprint} bw=${EQUAL_BANDWIDTH}\n`);
+    const written = `${this.bandwidthsFile}.new`;
+    writeFileSync(written, `${Math.floor(Date.now() / 1000)}\n${lines.join("")}`);
+    renameSync(written, this.bandwidthsFile);
+  }
+
   /** Waits until every authority has a consensus that lists every relay, and every relay all that is in it. */
   private async firstConsensus(): Promise<void> {
     const expected = new Set(this.everyNode.map((node) => node.nickname));
+    const measured = new Set(this.everyMeasured.map((node) => node.nickname));
     const complete = (authority: TorNode): Promise<true> =>
       this.eachConsensus(
         authority,
         (statuses, round) => {
-          const running = statuses.filter((status) => expected.has(status.nickname) && status.flags.has("Running"));
+          const running = statuses.filter(
+            ({ nickname, flags, bandwidth }) =>
+              expected.has(nickname) &&
+              flags.has("Running") &&
+              (!measured.has(nickname) || bandwidth === EQUAL_BANDWIDTH),
+          );
           if (round > 0 && authority === this.authorities[0]) {
             this.tell("consensus", `round ${round}: ${running.length} of ${expected.size} relays running`);
           }
@@ -366,6 +396,8 @@ export class TorNetwork implements AsyncDisposable {
     // From here on without a pause: daemons that are made at the same time must not get the same number.
     const number = this.everyNode.filter((node) => node.role === role).length;
     const nickname = options.nickname ?? `${role}${number}`;
+    const measured: ReadonlyArray<TorrcLine> =
+      role === "authority" && this.options.equalBandwidths === true ? [["V3BandwidthsFile", this.bandwidthsFile]] : [];
     const input: TorrcInput = {
       role,
       nickname,
@@ -381,7 +413,7 @@ export class TorNetwork implements AsyncDisposable {
       dirCache: this.options.dirCaches ?? true,
       exitPolicy: options.exitPolicy ?? exitPolicy ?? OPEN_EXIT_POLICY,
       resolvConf: join(this.directory, "resolv.conf"),
-      extra: [...(extraTorrc?.all ?? []), ...(extraTorrc?.[role] ?? []), ...(options.extraTorrc ?? [])],
+      extra: [...measured, ...(extraTorrc?.all ?? []), ...(extraTorrc?.[role] ?? []), ...(options.extraTorrc ?? [])],
     };
     const node = new TorNode(input);
     this.everyNode.push(node);

@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest";
-import { INSTALL_TOR, missingTor } from "./availability.ts";
+import { INSTALL_TOR, isInstalled, missingTor } from "./availability.ts";
 
 /** Milliseconds for a test, most of which take some seconds: it ends those that hang, and none that is slow as its machine is. */
 const TEST_TIMEOUT = 300_000;
@@ -19,4 +19,15 @@ export const describeWithTor = (name: string, body: () => void): void => {
   }
   if (missing.length > 0) console.error(`SKIPPED: ${message}`);
   describe.runIf(missing.length === 0)(name, { timeout: TEST_TIMEOUT }, body);
+};
+
+/** `it` for tests that run another program of the system, such as `curl`. Without it: as `describeWithTor` without `tor`. */
+export const itWithProgram = (program: string, name: string, body: () => Promise<void>): void => {
+  const message = `${program} not found: "${name}" not run. Install with: apt-get install ${program}`;
+  if (isInstalled(program)) it(name, body);
+  else if (process.env["ALLIUM_REQUIRE_TOR"] === "1") it(name, () => assert.fail(message));
+  else {
+    console.error(`SKIPPED: ${message}`);
+    it.skip(name, body);
+  }
 };

@@ -38,12 +38,14 @@ const NONE: Readonly<Record<string, string>> = {
   decodeHex: "text of ours, which was parsed as hexadecimal before",
   OwnReader: "documents of ours",
   readCacheFile: "the bytes of a file; documents in it are parsed as those that come",
+  readConfig: "hands a file to decodeConfig",
   readContent: "hands a key file to its parser",
   readIdentity: "the same, for two of them",
   readKeyFile: "the bytes of a key file",
   readNameServers: "hands resolv.conf to its parser",
   readRequest: "hands what comes to RequestReader",
   readSettings: "puts together what was parsed",
+  readStatus: "hands what comes to parseReport",
   unpackBody: "decodeBody, beside the event loop",
 };
 

@@ -2,9 +2,15 @@ import assert from "node:assert/strict";
 import { isIPv4 } from "node:net";
 import { parsePolicyRules } from "@allium/netdoc";
 import { dosParams, exitPolicyOf } from "@allium/relay";
-import { Cause, Effect, Exit, FileSystem, Path, PlatformError } from "effect";
+import {
+  type ConfigReader,
+  drawConfig,
+  type KeyValues,
+  perhapsBent,
+  readBent,
+  writeConfig,
+} from "../../../test/support/config-fuzz.ts";
 import type { FuzzTarget, Random } from "../../../test/support/fuzz.ts";
-import { ConfigError } from "../src/config/errors.ts";
 import { loadConfig, type ProgramConfig } from "../src/config/load.ts";
 import { summarize } from "../src/config/summary.ts";
 
@@ -22,8 +28,7 @@ const authorityLines = [
   "",
 ];
 
-/** What each key may be given, as it is written. */
-const values: Readonly<Record<string, ReadonlyArray<string>>> = {
+const values: KeyValues = {
   nickname: ['"Zwiebel"', '"my relay"', '""', "7"],
   contact: ['"me <me@example.org>"', '"zwei\\nZeilen"', '"\\u0000"', '"""\nme\n"""'],
   data_dir: ['"data"', '"/var/lib/allium"', '"../.."', "'\\'"],
@@ -68,54 +73,20 @@ const values: Readonly<Record<string, ReadonlyArray<string>>> = {
   "limits.__proto__": ["{ polluted = true }"],
   "exit.__proto__": ["1"],
 };
-const keys = Object.keys(values);
 const required = ["nickname", "data_dir", "or_port"];
 
-/** A file with some keys, each in its table, of which the most are right in one file of two. */
-const writeConfig = (random: Random): string => {
-  const mostlyRight = random.oneIn(2);
-  const chosen = new Set([...required, ...Array.from({ length: random.below(8) }, () => random.pick(keys))]);
-  const tables = new Map<string, Array<string>>([["", []]]);
-  for (const key of chosen) {
-    const [table = "", name = ""] = key.includes(".") ? key.split(".") : ["", key];
-    const known = values[key] ?? [];
-    const value = mostlyRight && !random.oneIn(20) ? (known[0] ?? "") : random.pick(known);
-    tables.set(table, [...(tables.get(table) ?? []), `${name} = ${value}`]);
-  }
-  const top = tables.get("") ?? [];
+/** A file with some keys, and with authorities, one of which is right in one file of two. */
+const writeRelayConfig = (random: Random): string => {
+  const drawn = drawConfig(random, values, required);
   const lines = Array.from({ length: 1 + random.below(3) }, () => random.pick(authorityLines));
-  if (mostlyRight && !chosen.has("authorities_file")) top.push(`authorities = ["${authorityLines[0]}"]`);
-  else if (random.oneIn(2)) top.push(`authorities = [\n${lines.map((line) => `  "${line}",\n`).join("")}]`);
-  if (mostlyRight) top.push("test_network = true");
-  return [...tables]
-    .map(([table, statements]) => `${table === "" ? "" : `[${table}]\n`}${statements.join("\n")}\n`)
-    .join(random.oneIn(3) ? "\n# a table\n" : "");
+  if (drawn.mostlyRight && !drawn.has("authorities_file")) drawn.add(`authorities = ["${authorityLines[0]}"]`);
+  else if (random.oneIn(2)) drawn.add(`authorities = [\n${lines.map((line) => `  "${line}",\n`).join("")}]`);
+  if (drawn.mostlyRight) drawn.add("test_network = true");
+  return writeConfig(random, drawn);
 };
 
-const text = (random: Random, sample: string): string => {
-  if (random.oneIn(50)) return random.bytes(random.below(200)).toString("latin1");
-  return random.oneIn(3) ? random.mutate(Buffer.from(sample)).toString("utf8") : sample;
-};
-
-const paths = Effect.runSync(Effect.provide(Path.Path, Path.layer));
-
-/** Loads a text as `relay.toml`, with a file of authorities beside it, and nothing else in the world. */
-const load = (config: string, authorities: string): Exit.Exit<ProgramConfig, ConfigError> => {
-  const files = FileSystem.makeNoop({
-    readFileString: (path) => {
-      if (path.endsWith("/relay.toml")) return Effect.succeed(config);
-      if (path.endsWith("/authorities")) return Effect.succeed(authorities);
-      const reason = { _tag: "NotFound", module: "FileSystem", method: "readFileString" } as const;
-      return Effect.fail(PlatformError.systemError(reason));
-    },
-  });
-  return Effect.runSyncExit(
-    loadConfig("relay.toml").pipe(
-      Effect.provideService(FileSystem.FileSystem, files),
-      Effect.provideService(Path.Path, paths),
-    ),
-  );
-};
+const text = (random: Random, sample: string): string =>
+  random.oneIn(50) ? random.bytes(random.below(200)).toString("latin1") : perhapsBent(random, sample);
 
 /** What holds for every configuration that a relay is run with. */
 const checkConfig = (config: ProgramConfig): void => {
@@ -136,28 +107,15 @@ const checkConfig = (config: ProgramConfig): void => {
   assert(summarize(config).includes(relay.nickname));
 };
 
-/** What holds for everything that is wrong with one. */
-const checkProblems = (error: ConfigError, config: string, authorities: string): void => {
-  assert(error.problems.length > 0, "wrong, and nobody knows why");
-  for (const { file, line, detail } of error.problems) {
-    assert(detail !== "");
-    const of = file.endsWith("authorities") ? authorities : config;
-    assert(line === undefined || (line >= 1 && line <= of.split("\n").length), "an error outside the text");
-  }
-};
+const reader: ConfigReader<ProgramConfig> = { file: "relay.toml", load: loadConfig, check: checkConfig };
 
 export const targets: ReadonlyArray<FuzzTarget> = [
   {
     name: "relay configuration",
     run: (random) => {
-      const config = text(random, writeConfig(random));
+      const config = text(random, writeRelayConfig(random));
       const authorities = text(random, random.pick(authorityLines));
-      const exit = load(config, authorities);
-      assert.equal(({} as Record<string, unknown>)["polluted"], undefined);
-      if (Exit.isSuccess(exit)) return checkConfig(exit.value);
-      const error = Cause.squash(exit.cause);
-      if (!(error instanceof ConfigError)) throw error;
-      checkProblems(error, config, authorities);
+      readBent(reader, { config, authorities });
     },
   },
 ];

@@ -1,4 +1,5 @@
 import { layerEntropy } from "@allium/channel";
+import { checkConfigCommand, configFlag, UsageError } from "@allium/cli";
 import {
   ed25519Text,
   fingerprintLine,
@@ -16,17 +17,11 @@ import { Console, Effect, Option, Path } from "effect";
 import { Command, Flag, GlobalFlag } from "effect/cli";
 import { loadConfig } from "./config/load.ts";
 import { summarize } from "./config/summary.ts";
-import { KeysRefused, UsageError } from "./errors.ts";
+import { KeysRefused } from "./errors.ts";
 import { run } from "./run.ts";
 
-const config = Flag.String("config").pipe(
-  Flag.withAlias("c"),
-  Flag.withMetavar("FILE"),
-  Flag.withDescription("The configuration, a TOML file"),
-);
-
 const configOrDirectory = {
-  config: Flag.optional(config),
+  config: Flag.optional(configFlag),
   dataDir: Flag.String("data-dir").pipe(
     Flag.withMetavar("DIRECTORY"),
     Flag.withDescription("The data directory itself, instead of a configuration that names it"),
@@ -62,7 +57,7 @@ const fingerprintLines = (nickname: string | undefined, identity: PublicIdentity
 
 const refuseKeys = Effect.mapError((cause: KeyStoreError) => new KeysRefused({ cause }));
 
-const runCommand = Command.make("run", { config }, (flags) =>
+const runCommand = Command.make("run", { config: configFlag }, (flags) =>
   Effect.gen(function* () {
     const loaded = yield* Effect.interruptible(loadConfig(flags.config));
     yield* run(loaded, yield* GlobalFlag.LogLevel);
@@ -165,20 +160,11 @@ const fingerprint = Command.make("fingerprint", configOrDirectory, (flags) =>
   Command.withExamples([{ command: "allium-relay fingerprint --config relay.toml" }]),
 );
 
-const checkConfig = Command.make("check-config", { config }, (flags) =>
-  Effect.gen(function* () {
-    const loaded = yield* loadConfig(flags.config);
-    for (const warning of loaded.warnings) yield* Console.error(`warning: ${warning}`);
-    yield* Console.log(summarize(loaded));
-  }).pipe(Effect.interruptible),
-).pipe(
-  Command.withDescription(
-    "Read a configuration and say what it means, or what is wrong with it: all mistakes at once, each with its line. " +
-      "Starts nothing and writes nothing.",
-  ),
-  Command.withShortDescription("Check a configuration"),
-  Command.withExamples([{ command: "allium-relay check-config --config relay.toml" }]),
-);
+const checkConfig = checkConfigCommand({
+  example: "allium-relay check-config --config relay.toml",
+  load: loadConfig,
+  summarize,
+});
 
 /** The program's command line. */
 export const command = Command.make("allium-relay").pipe(

@@ -1,9 +1,9 @@
 import { formatEndpoint } from "@allium/channel";
+import type { Logs } from "@allium/cli";
 import { Signal } from "@allium/kernel";
 import type { ReloadReport, RunningRelay } from "@allium/relay";
 import { Effect, type FileSystem, type Path, type Scope } from "effect";
 import { loadConfig, type ProgramConfig } from "./config/load.ts";
-import type { Logs } from "./log.ts";
 
 /** Waits for SIGHUP; several that come meanwhile count as one. Until the scope closes the signal ends nothing. */
 export const listenForReload: Effect.Effect<Effect.Effect<void>, never, Scope.Scope> = Effect.gen(function* () {

@@ -1,14 +1,21 @@
-import { formatEndpoint, layerEntropy, NodeTransport, type TransportError } from "@allium/channel";
+import { layerEntropy, NodeTransport, type TransportError } from "@allium/channel";
+import {
+  describeListening,
+  letFinish,
+  listenForEnd,
+  makeLogs,
+  ShutdownTimeout,
+  type Unfinished,
+  untilInterrupted,
+} from "@allium/cli";
 import { type RelayError, type RunningRelay, startRelay } from "@allium/relay";
-import { Cause, Duration, Effect, Exit, Layer, type LogLevel, type Option } from "effect";
+import { Cause, Effect, Exit, Layer, type LogLevel, type Option } from "effect";
 import packageJson from "../package.json" with { type: "json" };
 import type { ProgramConfig } from "./config/load.ts";
-import { RelayStopped, ShutdownTimeout } from "./errors.ts";
+import { RelayStopped } from "./errors.ts";
 import { ExitCode } from "./exit-code.ts";
-import { makeLogs } from "./log.ts";
 import { registerProcessMetrics } from "./process-metrics.ts";
 import { listenForReload, type Reloadable, reload } from "./reload.ts";
-import { type EndRequests, listenForEnd, untilInterrupted } from "./shutdown.ts";
 
 const exitCodeOf = (error: RelayError): ExitCode => {
   switch (error._tag) {
@@ -25,28 +32,15 @@ const exitCodeOf = (error: RelayError): ExitCode => {
   }
 };
 
-/** Why the relay cannot listen, and what can be done about it. */
-const describeListening = ({ code, endpoint, message }: TransportError, { relay }: ProgramConfig): string => {
-  const where = formatEndpoint(endpoint);
-  const key = endpoint.port === relay.orPort.port ? "or_port" : "metrics.listen";
-  switch (code) {
-    case "EADDRINUSE":
-      return `cannot listen on ${where} (${code}): another program does, perhaps this relay already; change ${key}`;
-    case "EACCES":
-      return `cannot listen on ${where} (${code}): ports below 1024 need a permission; change ${key}`;
-    case "EADDRNOTAVAIL":
-      return `cannot listen on ${where} (${code}): this machine has no such address; change ${key}`;
-    default:
-      return `cannot listen: ${message}`;
-  }
-};
+const describeTransport = (error: TransportError, { relay }: ProgramConfig): string =>
+  describeListening(error, error.endpoint.port === relay.orPort.port ? "or_port" : "metrics.listen", "this relay");
 
 const stopped =
   (config: ProgramConfig) =>
   (error: RelayError): RelayStopped =>
     new RelayStopped({
       exitCode: exitCodeOf(error),
-      detail: error._tag === "TransportError" ? describeListening(error, config) : error.message,
+      detail: error._tag === "TransportError" ? describeTransport(error, config) : error.message,
       cause: error,
     });
 
@@ -62,17 +56,12 @@ const logEnd = (cause: Cause.Cause<RelayStopped | ShutdownTimeout>): Effect.Effe
     : Effect.logError(error.message);
 };
 
-/** Lets the circuits of a relay go on for a while, if it was SIGINT that ends it, and no second signal comes. */
-const letFinish = (relay: RunningRelay, { first, another }: EndRequests, waitMillis: number): Effect.Effect<void> =>
-  Effect.gen(function* () {
-    const open = relay.circuits.circuits().length;
-    if (first() !== "SIGINT" || waitMillis === 0 || open === 0) return;
-    yield* Effect.logInfo(
-      `ending when the ${open} open circuits have ended, in ${Duration.format(Duration.millis(waitMillis))} at the latest; ` +
-        "nothing new is accepted; a second signal ends now",
-    );
-    yield* Effect.raceFirst(Effect.interruptible(relay.drain(waitMillis)), Effect.interruptible(another));
-  });
+/** The circuits that a relay has, which SIGINT lets finish. */
+const circuitsOf = (relay: RunningRelay): Unfinished => ({
+  count: relay.circuits.circuits().length,
+  name: "open circuits",
+  drain: (waitMillis) => relay.drain(waitMillis),
+});
 
 const platform = Layer.merge(layerEntropy, NodeTransport.layer);
 
@@ -103,7 +92,8 @@ export const run = (config: ProgramConfig, logLevel: Option.Option<LogLevel.LogL
       program,
       config.shutdownTimeoutMillis,
       Effect.gen(function* () {
-        if (running !== undefined) yield* letFinish(running.relay, endRequests, running.current.shutdownWaitMillis);
+        if (running !== undefined)
+          yield* letFinish(endRequests, running.current.shutdownWaitMillis, circuitsOf(running.relay));
         yield* Effect.logInfo("ending: closing circuits and channels; a further signal ends at once");
       }),
     );

@@ -1,4 +1,5 @@
 import { readFileSync } from "node:fs";
+import { knownKeys } from "@allium/cli";
 import {
   defaultBandwidth,
   defaultDirectory,
@@ -12,7 +13,7 @@ import { assert, describe, it } from "@effect/vitest";
 import { Effect } from "effect";
 import { parse } from "smol-toml";
 import { loadConfig } from "../src/config/load.ts";
-import { knownKeys } from "../src/config/schema.ts";
+import { ConfigFile } from "../src/config/schema.ts";
 import { summarize } from "../src/config/summary.ts";
 import { authorityLine, load, minimal } from "./support/config-text.ts";
 
@@ -183,18 +184,18 @@ describe("a configuration", () => {
       // With every example taken for earnest it says all that there is to say.
       const { authorities_file, ...all } = parse(nearby("relay.example.toml").replace(/^# (?=\w+ = )/gm, ""));
       assert.strictEqual(authorities_file, "authorities");
-      const keys = knownKeys[""]?.filter((key) => key !== "authorities_file");
+      const keys = knownKeys(ConfigFile)[""]?.filter((key) => key !== "authorities_file");
       assert.sameMembers(Object.keys(all), [...(keys ?? [])]);
       for (const table of ["exit", "limits", "dos", "metrics"])
-        assert.sameMembers(Object.keys(all[table] as object), [...(knownKeys[table] ?? [])], table);
+        assert.sameMembers(Object.keys(all[table] as object), [...(knownKeys(ConfigFile)[table] ?? [])], table);
     }).pipe(Effect.provide(NodeServices.layer)),
   );
 
   it("is described in the README, key by key", () => {
     const described = [...nearby("README.md").matchAll(/^\| `([a-z0-9_.]+)` +\|/gm)].map(([, key]) => key as string);
     const tables = ["bandwidth", "exit", "directory", "limits", "dos", "metrics"];
-    const known = (knownKeys[""] ?? []).filter((key) => !tables.includes(key));
-    const nested = tables.flatMap((table) => (knownKeys[table] ?? []).map((key) => `${table}.${key}`));
+    const known = (knownKeys(ConfigFile)[""] ?? []).filter((key) => !tables.includes(key));
+    const nested = tables.flatMap((table) => (knownKeys(ConfigFile)[table] ?? []).map((key) => `${table}.${key}`));
     const files = Object.values(keyFileNames) as ReadonlyArray<string>;
     assert.sameMembers(
       described.filter((name) => !files.includes(name)),

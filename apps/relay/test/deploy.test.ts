@@ -6,9 +6,10 @@ import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { assert, describe, it } from "@effect/vitest";
 import { Effect } from "effect";
+import { RunningProgram } from "../../../test/support/program.ts";
 import { ExitCode } from "../src/exit-code.ts";
 import { load, minimal } from "./support/config-text.ts";
-import { RunningProgram, run } from "./support/program.ts";
+import { run } from "./support/program.ts";
 
 const ROOT = resolve(import.meta.dirname, "../../..");
 const read = (path: string): string => readFileSync(join(ROOT, path), "utf8");

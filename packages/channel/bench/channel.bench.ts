@@ -52,6 +52,9 @@ class TestConnection implements Connection {
   destroy(): void {
     this.status = "closed";
   }
+  reset(): void {
+    this.destroy();
+  }
 }
 
 const open = Effect.gen(function* () {

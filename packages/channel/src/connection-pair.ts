@@ -1,4 +1,4 @@
-import { type Connection, DEFAULT_READ_BUFFER_BYTES, type Endpoint, type TransportError } from "./transport.ts";
+import { type Connection, DEFAULT_READ_BUFFER_BYTES, type Endpoint, TransportError } from "./transport.ts";
 
 const NOWHERE: Endpoint = { host: "", port: 0 };
 
@@ -6,6 +6,7 @@ const noListener = () => {};
 
 /** One end of a pair within the process. */
 export interface PairedConnection extends Connection {
+  readonly handOver: (bytes: Buffer) => void;
   /** As `end`, of what broke: the other end finds the failure behind the last byte. */
   readonly fail: (failure: TransportError) => void;
 }
@@ -58,11 +59,19 @@ class PairEnd implements PairedConnection {
   }
 
   write(bytes: Buffer): void {
-    if (this.status === "closed" || this.finishing || bytes.length === 0) return;
     // A copy: the writer may use its buffer again as soon as the other end has read, and the reader may keep what it read.
-    this.held.push(Buffer.from(bytes));
+    if (this.takesBytes && bytes.length > 0) this.handOver(Buffer.from(bytes));
+  }
+
+  handOver(bytes: Buffer): void {
+    if (!this.takesBytes || bytes.length === 0) return;
+    this.held.push(bytes);
     this.heldBytes += bytes.length;
     this.pump();
+  }
+
+  private get takesBytes(): boolean {
+    return this.status !== "closed" && !this.finishing;
   }
 
   end(): void {
@@ -86,6 +95,13 @@ class PairEnd implements PairedConnection {
     this.drop();
     this.readable = 0;
     this.other?.lose();
+  }
+
+  reset(): void {
+    const { other } = this;
+    if (!this.destroyed && other !== undefined && other.status !== "closed")
+      other.failure = new TransportError({ kind: "reset", code: "ECONNRESET", endpoint: NOWHERE });
+    this.destroy();
   }
 
   /** The other end is gone; what it had sent can still be read. */

@@ -1,3 +1,4 @@
+import { CertificateError } from "@allium/crypto";
 import { type Cause, Data } from "effect";
 
 /**
@@ -30,8 +31,15 @@ export class LinkHandshakeError extends Data.TaggedError("LinkHandshakeError")<{
   readonly problem: HandshakeProblem;
   readonly where: string;
   readonly detail: string;
+  /** The `CertificateError`, if a certificate was refused. */
+  readonly cause?: unknown;
 }> {
   readonly fault: FaultKind = "protocol";
+  /** Whether a certificate was refused for its time alone: the clock of this side may be what is wrong. */
+  get isOutOfTime(): boolean {
+    const { cause } = this;
+    return cause instanceof CertificateError && (cause.problem === "expired" || cause.problem === "not-yet-valid");
+  }
   override get message(): string {
     return `${this.problem} in ${this.where}: ${this.detail}`;
   }
@@ -54,6 +62,9 @@ export class ChannelLost extends Data.TaggedError("ChannelLost")<{
   readonly cause: unknown;
 }> {
   readonly fault: FaultKind = "peerClosed";
+  override get message(): string {
+    return this.cause instanceof Error ? `the connection broke: ${this.cause.message}` : "the other side hung up";
+  }
 }
 
 /** A channel ended by a bug of ours. */
@@ -64,6 +75,9 @@ export class ChannelDefect extends Data.TaggedError("ChannelDefect")<{ readonly 
 /** TCP and TLS, or the link handshake, did not end in time. */
 export class ChannelTimeout extends Data.TaggedError("ChannelTimeout")<{ readonly step: "connect" | "handshake" }> {
   readonly fault: FaultKind = "timeout";
+  override get message(): string {
+    return this.step === "connect" ? "no connection in time" : "no link handshake in time";
+  }
 }
 
 /** Which bound of ours was reached. */
@@ -86,9 +100,15 @@ export class ChannelLimit extends Data.TaggedError("ChannelLimit")<{
   readonly limit: ChannelBound;
 }> {
   readonly fault: FaultKind = "resource";
+  override get message(): string {
+    return `a bound is reached: ${this.limit}`;
+  }
 }
 
 /** The channel manager is closed, or closed while a channel was waited for. */
 export class ChannelsClosed extends Data.TaggedError("ChannelsClosed") {
   readonly fault: FaultKind = "resource";
+  override get message(): string {
+    return "no channel is opened any more";
+  }
 }

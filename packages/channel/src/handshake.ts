@@ -81,7 +81,8 @@ const guarded = <A>(where: string, run: () => A): A => {
     if (cause instanceof CellError) {
       throw refuse(cause.problem === "unexpected" ? "unexpectedCell" : "malformedCell", cause.subject, cause.message);
     }
-    if (cause instanceof CertificateError) throw refuse("badCertificate", where, cause.message);
+    if (cause instanceof CertificateError)
+      throw new LinkHandshakeError({ problem: "badCertificate", where, detail: cause.message, cause });
     throw cause;
   }
 };

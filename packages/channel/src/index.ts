@@ -9,6 +9,7 @@ export {
   type ChannelTarget,
   layer as layerChannelManager,
 } from "./channel-manager.ts";
+export { channelParams } from "./channel-params.ts";
 export { connectionPair, type PairedConnection } from "./connection-pair.ts";
 export { Entropy, layer as layerEntropy, layerSeeded as layerEntropySeeded } from "./entropy.ts";
 export * from "./errors.ts";

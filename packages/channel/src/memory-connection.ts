@@ -92,14 +92,23 @@ export class MemoryConnection implements Connection {
   }
 
   destroy(): void {
-    if (this.destroyed) return;
+    if (this.forget()) this.outgoing.abandon();
+  }
+
+  reset(): void {
+    if (this.forget()) this.outgoing.reset();
+  }
+
+  /** Closes it. Whether the other side is to be told. */
+  private forget(): boolean {
+    if (this.destroyed) return false;
     this.destroyed = true;
     this.listener = noListener;
     this.chunks.length = 0;
     this.readable = 0;
-    if (this.status === "closed") return;
-    this.outgoing.abandon();
+    if (this.status === "closed") return false;
     this.close();
+    return true;
   }
 
   /** Bytes came. To one that was destroyed nothing can be sent: the sender is told. */

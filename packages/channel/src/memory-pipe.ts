@@ -81,6 +81,15 @@ export class Pipe {
     this.end();
   }
 
+  /** Drops what has not left; what has left arrives, and after it a reset. */
+  reset(): void {
+    if (this.state === "broken") return;
+    this.drop();
+    this.state = "ended";
+    this.line.waiting.delete(this.pump);
+    this.planArrival(() => this.target?.closed("ECONNRESET"));
+  }
+
   /** Drops everything: nothing arrives any more. */
   break(): void {
     this.state = "broken";

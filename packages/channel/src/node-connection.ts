@@ -172,13 +172,24 @@ export class NodeConnection implements Connection {
   }
 
   destroy(): void {
+    this.forget();
+    this.socket.destroy();
+  }
+
+  reset(): void {
+    const wasOpen = this.status !== "closed";
+    this.forget();
+    if (wasOpen && this.tls === undefined) this.socket.resetAndDestroy();
+    else this.socket.destroy();
+  }
+
+  private forget(): void {
     this.destroyed = true;
     this.status = "closed";
     this.listener = noListener;
     this.chunks.length = 0;
     this.head = 0;
     this.readable = 0;
-    this.socket.destroy();
   }
 }
 

@@ -72,10 +72,20 @@ export interface Connection {
   readonly read: () => Buffer | undefined;
   /** Queues bytes. Never fails: a broken connection shows in `status`. The buffer must stay unchanged until `pending` is 0. */
   readonly write: (bytes: Buffer) => void;
+  /**
+   * As `write`, of bytes that are the connection's from then on, the whole buffer behind them too: a pipe within the process hands
+   * them on as they are. Absent where it would make no difference.
+   */
+  readonly handOver?: (bytes: Buffer) => void;
   /** Sends what is pending, then says that no more comes. When both sides have, the connection closes. */
   readonly end: () => void;
   /** Closes at once, dropping what is pending and what is unread; the listener is not called any more. Safe to call again. */
   readonly destroy: () => void;
+  /**
+   * As `destroy`, and the other side learns that this is no end: what was sent may be incomplete. Over TLS it learns no more than
+   * that the connection is closed without a word.
+   */
+  readonly reset: () => void;
 }
 
 /** The key and certificate that a listening TLS side presents, PEM. */

@@ -56,4 +56,8 @@ export abstract class WrappedConnection implements Connection {
   destroy(): void {
     this.inner.destroy();
   }
+
+  reset(): void {
+    this.inner.reset();
+  }
 }

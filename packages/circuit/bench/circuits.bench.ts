@@ -107,6 +107,7 @@ class Feed implements Connection {
   }
   end(): void {}
   destroy(): void {}
+  reset(): void {}
 }
 
 const serverKeys = {

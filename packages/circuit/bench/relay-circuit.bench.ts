@@ -83,6 +83,7 @@ class Feed implements Connection {
   }
   end(): void {}
   destroy(): void {}
+  reset(): void {}
 }
 
 const openChannel = (feed: Feed, id: number, initiated: boolean) =>

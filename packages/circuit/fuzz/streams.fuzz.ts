@@ -58,6 +58,9 @@ class Application implements Connection {
   destroy(): void {
     this.status = "closed";
   }
+  reset(): void {
+    this.destroy();
+  }
   act(random: Random): void {
     switch (random.below(4)) {
       case 0:
@@ -139,7 +142,7 @@ const fuzzTable = (random: Random): void => {
         ? Effect.callback<Connection>((resume) => {
             opening.push(resume);
           })
-        : Effect.sync(application),
+        : Effect.sync((): Connection => application()),
       (connection) => ({ connection, connected: { _tag: "CONNECTED", resolved: undefined } as const }),
     );
     return opened;

@@ -12,6 +12,7 @@ import {
 import type { Clock } from "effect";
 import type { CircuitContext, CircuitLimits } from "./circuit-context.ts";
 import { type CircuitMemory, memoryOf, oldestOf } from "./circuit-memory.ts";
+import type { CircuitSeat } from "./circuit-seat.ts";
 import type { CongestionParams } from "./congestion/index.ts";
 import type { CoreHome } from "./core-home.ts";
 import { type EgressOptions, makeEgress } from "./egress.ts";
@@ -29,15 +30,6 @@ import type { StreamOpener } from "./streams/opener.ts";
 export interface CircuitEnd {
   /** The first thing that happened; see `meaningOf` for what it means for others. */
   readonly cause: GroupCause<CircuitError, CircuitStop>;
-}
-
-/** A circuit's place on its near channel, and what came with it. */
-export interface CircuitSeat {
-  readonly near: ChannelCircuit;
-  /** Woken by what comes in. */
-  readonly inbound: Signal;
-  /** Charged by all buffers of the circuit. */
-  readonly memory: MemoryAccount;
 }
 
 /**

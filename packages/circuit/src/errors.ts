@@ -1,4 +1,4 @@
-import { CellError, DestroyReason, EndReason } from "@allium/cell";
+import { CellError, DestroyReason, destroyReasonName, EndReason } from "@allium/cell";
 import type { CircuitInbox, FaultKind } from "@allium/channel";
 import type { GroupCause, ReactorError } from "@allium/kernel";
 import { Cause, Data, Exit } from "effect";
@@ -24,6 +24,10 @@ export class CircuitClosedByPeer extends Data.TaggedError("CircuitClosedByPeer")
   readonly reason: number | undefined;
 }> {
   readonly fault: FaultKind = "peerClosed";
+  override get message(): string {
+    if (this.reason === undefined) return "the channel closed";
+    return `closed with ${destroyReasonName(this.reason) ?? `reason ${this.reason}`}`;
+  }
 }
 
 /** A bound of the circuit was reached. */

@@ -3,11 +3,11 @@ import { type CreateRequest, Entropy, layerEntropySeeded, MemoryNetwork } from "
 import { assert, describe, it } from "@effect/vitest";
 import { Effect, Fiber, Option } from "effect";
 import { TestClock } from "effect/testing";
-import type { HopFailed } from "../src/index.ts";
+import { describeEnd, type HopFailed } from "../src/index.ts";
 import { pattern, readBytes } from "./support/application.ts";
 import { beginOf, hopOf, makeClient } from "./support/client-circuit.ts";
 import { aSecond, assertNothingLeft, CLIENT, connectAsClient, makeLab, settled } from "./support/lab.ts";
-import { startRawRelay } from "./support/raw-relay.ts";
+import { type RawRelayCircuit, startRawRelay } from "./support/raw-relay.ts";
 import { makeTestIdentity } from "./support/relay-under-test.ts";
 
 const NOW = Date.UTC(2026, 0, 1);
@@ -244,6 +244,25 @@ describe("a relay that does not become the next hop", () => {
       assert.match(error.message, /: the circuit ended: finished$/);
     }).pipe(Effect.scoped, Effect.provide(layerEntropySeeded("too late"))),
   );
+});
+
+describe("the end of a client's circuit, in words", () => {
+  const cases: ReadonlyArray<readonly [words: string, end: (near: RawRelayCircuit) => void]> = [
+    ["closed with RESOURCELIMIT", ({ near }) => near.destroy(DestroyReason.RESOURCELIMIT)],
+    ["closed with reason 99", ({ near }) => near.destroy(99)],
+    ["the channel closed", ({ near }) => near.channel.close("shutdown")],
+  ];
+  for (const [words, end] of cases) {
+    it.effect(words, () =>
+      Effect.gen(function* () {
+        const { relay, client, first } = yield* withRawRelay();
+        const circuit = yield* settled(client.create(first));
+        end(relay.circuits[0]!);
+        yield* aSecond;
+        assert.strictEqual(circuit.end && describeEnd(circuit.end), words);
+      }).pipe(Effect.scoped, Effect.provide(layerEntropySeeded(words))),
+    );
+  }
 });
 
 describe("a stream of a client", () => {

@@ -213,7 +213,8 @@ describe("an end on one side is told to the other", () => {
       assert.deepStrictEqual(
         lab.ends.map(([cause]) => errorOf(cause)),
         [
-          errorOfEnd("near", { _tag: "Destroyed", reason: DestroyReason.FINISHED }),
+          // Who began a circuit gives no reason.
+          errorOfEnd("near", { _tag: "Destroyed", reason: DestroyReason.NONE }),
           errorOfEnd("near", { _tag: "Destroyed", reason: DestroyReason.DESTROYED }),
           errorOfEnd("near", { _tag: "Destroyed", reason: DestroyReason.DESTROYED }),
         ],

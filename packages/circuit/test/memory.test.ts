@@ -178,6 +178,7 @@ describe("when memory is short", () => {
         assert.strictEqual(hostile.destroyed, DestroyReason.RESOURCELIMIT);
         assert.strictEqual(lab.lingering.size, 0);
         assert.strictEqual(origins[0]!.status, "closed");
+        assert.strictEqual(origins[0]!.failure?.kind, "reset");
         assert.deepStrictEqual(endsOf(lab), ["memory"]);
         connection.write(bytes);
         assert.isTrue((yield* settled(readBytes(connection, bytes.length))).equals(bytes));

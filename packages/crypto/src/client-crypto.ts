@@ -5,8 +5,8 @@ import {
   type TrainCipher,
   trainCipher,
 } from "./relay-crypto.ts";
-import { type RelayKeys, relayPayloadLength } from "./relay-keys.ts";
-import { looksRecognized, RunningDigest } from "./running-digest.ts";
+import { type RelayKeys, relayPayloadLength, sendmeTagLength } from "./relay-keys.ts";
+import { looksRecognized, MAX_DIGEST_BYTES, RunningDigest } from "./running-digest.ts";
 
 interface Layer {
   readonly cipher: TrainCipher;
@@ -18,30 +18,50 @@ const unrecognised = -1;
 
 const NO_TAG: Buffer = Buffer.alloc(0);
 
+/** Cells of a usual train. */
+const TRAIN = 32;
+
+/** Told of memory that is not needed any more: between two layers there is a slab that nobody else ever sees. */
+export type Release = (bytes: Buffer) => void;
+
 /**
  * A client's inbound crypto. Each layer's key stream must advance only for cells that came through its hop, so whether a
  * cell ends at a hop must be known before the next layer is peeled: all is decided in `decrypt`, and `origin` looks it up.
  */
 class ClientInbound implements InboundCrypto {
   readonly layers: Array<Layer> = [];
-  #origins = new Int8Array(32);
-  readonly #tags: Array<Buffer> = [];
-  #tag = NO_TAG;
+  readonly #release: Release;
+  #origins = new Int8Array(TRAIN);
+  /** The tag of each cell: one in thirty is asked for, and nobody knows yet which. */
+  #tags = Buffer.alloc(TRAIN * MAX_DIGEST_BYTES);
+  #recognised = -1;
+
+  constructor(release: Release) {
+    this.#release = release;
+  }
 
   decrypt(slab: Buffer, count: number): Buffer {
-    if (this.#origins.length < count) this.#origins = new Int8Array(count);
+    if (this.#origins.length < count) {
+      this.#origins = new Int8Array(count);
+      this.#tags = Buffer.alloc(count * MAX_DIGEST_BYTES);
+    }
     const origins = this.#origins.fill(unrecognised, 0, count);
-    let plain = firstPayloads(slab, count);
+    const sealed = firstPayloads(slab, count);
+    let plain = sealed;
     let open = count;
     const last = this.layers.length - 1;
     for (let hop = 0; hop <= last && open > 0; hop++) {
       const { cipher, digest } = this.layers[hop]!;
-      plain = open === count ? cipher.update(plain) : this.#peelOpen(cipher, plain, count);
+      if (open === count) {
+        const layered = plain;
+        plain = cipher.update(layered);
+        if (layered !== sealed) this.#release(layered);
+      } else this.#peelOpen(cipher, plain, count);
       for (let index = 0; index < count; index++) {
         const at = index * relayPayloadLength;
         if (origins[index] === unrecognised && looksRecognized(plain, at) && digest.open(plain, at)) {
           origins[index] = hop;
-          this.#tags[index] = digest.tag();
+          digest.tagInto(this.#tags, index * MAX_DIGEST_BYTES);
           open--;
         }
       }
@@ -51,16 +71,18 @@ class ClientInbound implements InboundCrypto {
 
   origin(_plain: Buffer, index: number): number {
     const hop = this.#origins[index]!;
-    if (hop !== unrecognised) this.#tag = this.#tags[index]!;
+    if (hop !== unrecognised) this.#recognised = index;
     return hop;
   }
 
   tag(): Buffer {
-    return this.#tag;
+    if (this.#recognised < 0) return NO_TAG;
+    const at = this.#recognised * MAX_DIGEST_BYTES;
+    return Buffer.from(this.#tags.subarray(at, at + sendmeTagLength));
   }
 
   /** Peels one layer of the cells that no hop has recognised yet, in runs as long as possible, in place. */
-  #peelOpen(cipher: TrainCipher, plain: Buffer, count: number): Buffer {
+  #peelOpen(cipher: TrainCipher, plain: Buffer, count: number): void {
     const origins = this.#origins;
     for (let index = 0; index < count; index++) {
       if (origins[index] !== unrecognised) continue;
@@ -69,13 +91,17 @@ class ClientInbound implements InboundCrypto {
       const start = from * relayPayloadLength;
       cipher.update(plain.subarray(start, index * relayPayloadLength)).copy(plain, start);
     }
-    return plain;
   }
 }
 
 class ClientOutbound implements OutboundCrypto {
   readonly layers: Array<Layer> = [];
+  readonly #release: Release;
   #sealer: RunningDigest | undefined;
+
+  constructor(release: Release) {
+    this.#release = release;
+  }
 
   originate(slab: Buffer, index: number, hop: number): void {
     const { digest } = this.layers[hop]!;
@@ -88,8 +114,13 @@ class ClientOutbound implements OutboundCrypto {
   }
 
   encrypt(slab: Buffer, count: number, hop: number): Buffer {
-    let sealed = firstPayloads(slab, count);
-    for (let layer = hop; layer >= 0; layer--) sealed = this.layers[layer]!.cipher.update(sealed);
+    const plain = firstPayloads(slab, count);
+    let sealed = plain;
+    for (let layer = hop; layer >= 0; layer--) {
+      const layered = sealed;
+      sealed = this.layers[layer]!.cipher.update(layered);
+      if (layered !== plain) this.#release(layered);
+    }
     return sealed;
   }
 }
@@ -99,8 +130,14 @@ class ClientOutbound implements OutboundCrypto {
  * relay's, so that the same reactors serve both.
  */
 export class ClientCrypto {
-  readonly #inbound = new ClientInbound();
-  readonly #outbound = new ClientOutbound();
+  readonly #inbound: ClientInbound;
+  readonly #outbound: ClientOutbound;
+
+  /** @param release takes slabs back that nobody else has seen; by default the garbage collector does */
+  constructor(release: Release = () => {}) {
+    this.#inbound = new ClientInbound(release);
+    this.#outbound = new ClientOutbound(release);
+  }
 
   /** From the hops, for ingress. */
   get inbound(): InboundCrypto {

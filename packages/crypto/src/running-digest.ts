@@ -13,6 +13,9 @@ const digestAt = 5;
 export const looksRecognized = (slab: Buffer, at: number): boolean =>
   (slab[at + recognizedAt]! | slab[at + recognizedAt + 1]!) === 0;
 
+/** The longest digest of any suite. */
+export const MAX_DIGEST_BYTES = 64;
+
 /** A hash that is asked for its digest after each addition, and whose last addition can be taken back. */
 interface CellHash {
   /** Adds bytes from `start` to `end`; the first four bytes of the digest of all so far, as a signed integer. */
@@ -71,6 +74,11 @@ export class RunningDigest {
     const tag = Buffer.allocUnsafe(sendmeTagLength);
     this.#hash.digestInto(tag, 0);
     return tag;
+  }
+
+  /** Writes the tag, and perhaps more of the digest behind it: there have to be {@link MAX_DIGEST_BYTES} for it. */
+  tagInto(target: Buffer, at: number): void {
+    this.#hash.digestInto(target, at);
   }
 
   /** Adds the cell at `at`, which is going out, and writes its `recognized` and digest fields. */

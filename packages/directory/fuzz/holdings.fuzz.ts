@@ -10,8 +10,8 @@ import {
 } from "@allium/netdoc";
 import type { FuzzTarget, Random } from "../../../test/support/fuzz.ts";
 import { readStored } from "../src/cache/last-listed.ts";
-import { NothingNewer } from "../src/download/get.ts";
 import { Holdings } from "../src/download/holdings.ts";
+import { NothingNewer } from "../src/download/judge.ts";
 
 const document = (name: string): Buffer =>
   readFileSync(new URL(`../../netdoc/test/fixtures/tor/${name}`, import.meta.url));
@@ -38,7 +38,7 @@ const signedEnd = consensus.indexOf("directory-signature ");
 const operations: ReadonlyArray<(random: Random, holdings: Holdings, now: number) => void> = [
   (random, holdings, now) => {
     const text = maybeSpoilt(random, consensus);
-    holdings.acceptConsensus({ ...holdings.offer(parseConsensus(text), text), signedDigest: undefined }, now);
+    holdings.acceptConsensus(holdings.offer(parseConsensus(text), text), now);
     assert(text.subarray(0, signedEnd).equals(consensus.subarray(0, signedEnd)), "took what nobody has signed");
   },
   (random, holdings, now) => {
@@ -51,6 +51,13 @@ const operations: ReadonlyArray<(random: Random, holdings: Holdings, now: number
     const text = maybeSpoilt(random, microdescriptors);
     const documents = text === microdescriptors ? parsed.microdescriptors : parseMicrodescriptors(text).documents;
     holdings.acceptMicrodescriptors(documents, wanted);
+  },
+  (random, holdings) => {
+    const missing = holdings.missingMicrodescriptors();
+    if (missing.length === 0) return;
+    const digest = random.pick(missing);
+    holdings.markUnreadable(digest);
+    assert(!holdings.missingMicrodescriptors().includes(digest), "asks again for what cannot be read");
   },
   (random, holdings, now) => {
     const file = maybeSpoilt(random, stored);

@@ -1,5 +1,6 @@
 import type { Endpoint } from "@allium/channel";
 import { type AddressAndPort, addressAndPort, type Fingerprint, fingerprint, nickname } from "@allium/netdoc";
+import { endpointOf, LineFault, ListError, readIpv6, readLines, readOption, readOrPort } from "./torrc-lines.ts";
 
 /** A directory authority, as a torrc `DirAuthority` line names it. */
 export interface Authority {
@@ -19,29 +20,11 @@ export interface Authority {
   readonly ipv6: AddressAndPort | undefined;
 }
 
-/** What is wrong with one line of a list of authorities. */
-export interface AuthorityLineProblem {
-  /** Counted from one. */
-  readonly line: number;
-  readonly detail: string;
-}
-
 /** A list of authorities that cannot be used. It tells all that is wrong with it, not only what comes first. */
-export class AuthorityListError extends Error {
+export class AuthorityListError extends ListError {
   readonly _tag = "AuthorityListError";
-  readonly problems: ReadonlyArray<AuthorityLineProblem>;
-
-  constructor(problems: ReadonlyArray<AuthorityLineProblem>) {
-    super(problems.map(({ line, detail }) => `line ${line}: ${detail}`).join("\n"));
-    this.name = "AuthorityListError";
-    this.problems = problems;
-  }
+  override readonly name = "AuthorityListError";
 }
-
-/** Thrown within one line, to be given its number. */
-class LineFault extends Error {}
-
-const keywordShape = /^(?:DirAuthority|DirServer)$/i;
 
 /**
  * Reads torrc lines `DirAuthority [nickname] [flags] address:port fingerprint` (tor's manual, `DirAuthority`), with or without the
@@ -51,30 +34,11 @@ const keywordShape = /^(?:DirAuthority|DirServer)$/i;
  * @throws AuthorityListError if a line is wrong, names an authority for a second time, or nothing is left
  */
 export const parseAuthorities = (text: string): ReadonlyArray<Authority> => {
-  const authorities: Array<Authority> = [];
-  const problems: Array<AuthorityLineProblem> = [];
-  const seen = new Map<string, number>();
-  for (const [index, raw] of text.split("\n").entries()) {
-    const line = index + 1;
-    const words = raw
-      .replace(/#.*/s, "")
-      .split(/\s+/)
-      .filter((word) => word !== "");
-    if (words.length === 0) continue;
-    try {
-      const authority = parseWords(keywordShape.test(words[0] ?? "") ? words.slice(1) : words);
-      if (authority === undefined) continue;
-      for (const name of [`v3ident ${authority.v3Identity}`, `fingerprint ${authority.relayIdentity}`]) {
-        const earlier = seen.get(name);
-        if (earlier !== undefined) throw new LineFault(`the ${name} is that of line ${earlier} too`);
-        seen.set(name, line);
-      }
-      authorities.push(authority);
-    } catch (error) {
-      if (!(error instanceof LineFault)) throw error;
-      problems.push({ line, detail: error.message });
-    }
-  }
+  const { values: authorities, problems } = readLines(text, {
+    keyword: /^(?:DirAuthority|DirServer)$/i,
+    read: readAuthority,
+    unique: ({ v3Identity, relayIdentity }) => [`v3ident ${v3Identity}`, `fingerprint ${relayIdentity}`],
+  });
   if (problems.length > 0) throw new AuthorityListError(problems);
   if (authorities.length === 0)
     throw new AuthorityListError([{ line: 1, detail: "there is no authority in the list" }]);
@@ -90,7 +54,7 @@ interface Flags {
   download?: Endpoint;
 }
 
-const parseWords = (words: ReadonlyArray<string>): Authority | undefined => {
+const readAuthority = (words: ReadonlyArray<string>): Authority | undefined => {
   let at = 0;
   const name = nickname(words[at] ?? "");
   if (name !== undefined) at++;
@@ -111,7 +75,7 @@ const parseWords = (words: ReadonlyArray<string>): Authority | undefined => {
         : `the fingerprint "${digits}" is not 40 hexadecimal digits`,
     );
   if (flags.v3Identity === undefined) return undefined;
-  const endpoint: Endpoint = { host: dirPort.address, port: dirPort.port };
+  const endpoint = endpointOf(dirPort);
   return {
     name: name ?? where,
     v3Identity: flags.v3Identity,
@@ -124,12 +88,10 @@ const parseWords = (words: ReadonlyArray<string>): Authority | undefined => {
 };
 
 const readFlag = (flag: string, flags: Flags): void => {
-  const equals = flag.indexOf("=");
-  const name = (equals < 0 ? flag : flag.slice(0, equals)).toLowerCase();
-  const value = equals < 0 ? "" : flag.slice(equals + 1);
+  const { name, value } = readOption(flag);
   switch (name) {
     case "orport":
-      flags.orPort = readPort(value);
+      flags.orPort = readOrPort(value);
       break;
     case "v3ident": {
       const identity = fingerprint(value);
@@ -137,12 +99,9 @@ const readFlag = (flag: string, flags: Flags): void => {
       flags.v3Identity = identity;
       break;
     }
-    case "ipv6": {
-      const address = addressAndPort(value);
-      if (!address?.address.includes(":")) throw new LineFault(`ipv6 "${value}" is not [address]:port`);
-      flags.ipv6 = address;
+    case "ipv6":
+      flags.ipv6 = readIpv6(value);
       break;
-    }
     case "upload":
       flags.upload = readUrl(name, value);
       break;
@@ -162,15 +121,9 @@ const readFlag = (flag: string, flags: Flags): void => {
   }
 };
 
-const readPort = (text: string): number => {
-  const port = /^[0-9]{1,5}$/.test(text) ? Number(text) : 0;
-  if (port < 1 || port > 65_535) throw new LineFault(`orport "${text}" is not a port`);
-  return port;
-};
-
 const readUrl = (name: string, text: string): Endpoint => {
   const match = /^http:\/\/([^/]+)\/?$/.exec(text);
   const where = match?.[1] === undefined ? undefined : addressAndPort(match[1]);
   if (where === undefined || where.port === 0) throw new LineFault(`${name} "${text}" is not http://address:port/`);
-  return { host: where.address, port: where.port };
+  return endpointOf(where);
 };

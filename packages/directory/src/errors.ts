@@ -1,3 +1,4 @@
+import { type UnixMillis, ValidityError } from "@allium/netdoc";
 import { Data } from "effect";
 
 /** What a request to a directory failed of. */
@@ -14,7 +15,7 @@ export type DirectoryFetchProblem =
   | "encoding"
   /** The directory answers with another status than 200 (or 304, where that was asked for). */
   | "status"
-  /** The body is no such document. */
+  /** The body is no such document, or one that nobody asked for. */
   | "document"
   /** The document is well formed and proves nothing: signatures, dates or digests do not fit. */
   | "verification"
@@ -40,5 +41,33 @@ export class DirectoryFetchError extends Data.TaggedError("DirectoryFetchError")
   /** Whether it says nothing against what was asked for, or who was asked: there was nothing to be had, or no way to get it. */
   get isHarmless(): boolean {
     return this.problem === "not-there" || this.problem === "transport";
+  }
+
+  /**
+   * What it says of the time, if the document that came is not of this time. Either it was sent by somebody who lies, or the clock
+   * here is wrong: the more directories say so, the more likely is the latter.
+   */
+  get validity(): ValidityError | undefined {
+    return this.cause instanceof ValidityError ? this.cause : undefined;
+  }
+}
+
+/** There is no directory to ask. */
+export class NoDirectorySource extends Data.TaggedError("NoDirectorySource")<{
+  /** Why not, for people. */
+  readonly detail: string;
+  /** When there may be one; unknown, if it is left out. */
+  readonly retryAt?: UnixMillis | undefined;
+  /** Whether there will be none as long as the configuration is what it is. */
+  readonly final?: boolean;
+  readonly cause?: unknown;
+}> {
+  override get message(): string {
+    return `no directory to ask: ${this.detail}`;
+  }
+
+  /** It says nothing against anybody. */
+  get isHarmless(): true {
+    return true;
   }
 }

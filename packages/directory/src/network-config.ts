@@ -1,11 +1,11 @@
-import type { Authority } from "./authorities.ts";
+import type { Fingerprint } from "@allium/netdoc";
 import { type DirectoryTiming, publicTiming, testTiming } from "./timing.ts";
 
 /** Which network it is, and where what is known of it is kept. */
 export interface NetworkConfig {
-  /** Whom to trust, and to ask. Not empty. */
-  readonly authorities: ReadonlyArray<Authority>;
-  /** Where documents are kept: the relay's `data_dir`, which must exist. */
+  /** Whom to trust: the identities under which the authorities sign. Not empty. Who is asked, `DirectorySources` knows. */
+  readonly trusted: ReadonlyArray<Fingerprint>;
+  /** Where documents are kept: the `data_dir`, which must exist. */
   readonly dataDirectory: string;
   /** As tor's `TestingTorNetwork`: short delays. */
   readonly testNetwork: boolean;

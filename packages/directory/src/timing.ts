@@ -2,15 +2,20 @@ import { Duration } from "effect";
 
 /**
  * Every time of this package, by name. What the consensus says (its fresh and valid intervals) is not here: see
- * `nextConsensusFetch`.
+ * `nextCacheFetch` and `nextClientFetch`.
  */
 export interface DirectoryTiming {
-  /** How long a connection to an authority's DirPort may take to come about. */
+  /** How long a connection to a directory may take to come about. */
   readonly connectTimeout: Duration.Duration;
   /** How long an answer may stand still (tor's `DirConnectionMaxStall` is 5 minutes, 30 seconds in a test network). */
   readonly stallTimeout: Duration.Duration;
   /** How long a whole exchange may take. */
   readonly exchangeTimeout: Duration.Duration;
+  /**
+   * How long a client without a usable consensus asks only the directories that are there for that, before others may be asked too
+   * (dir-spec 5.5, tor's `ClientBootstrapConsensusAuthorityDownloadInitialDelay`).
+   */
+  readonly urgentAfter: Duration.Duration;
   /** The longest delay between retries of a fetch (dir-spec 5.5 has no such cap). */
   readonly fetchRetryCap: Duration.Duration;
   /** How long commands to publish are gathered before the documents are built. */
@@ -32,6 +37,7 @@ export const publicTiming: DirectoryTiming = {
   connectTimeout: Duration.seconds(30),
   stallTimeout: Duration.minutes(1),
   exchangeTimeout: Duration.minutes(10),
+  urgentAfter: Duration.seconds(6),
   fetchRetryCap: Duration.minutes(10),
   publishGrace: Duration.seconds(2),
   publishInterval: Duration.minutes(1),
@@ -46,6 +52,7 @@ export const testTiming: DirectoryTiming = {
   connectTimeout: Duration.seconds(5),
   stallTimeout: Duration.seconds(10),
   exchangeTimeout: Duration.minutes(1),
+  urgentAfter: Duration.zero,
   fetchRetryCap: Duration.seconds(5),
   publishGrace: Duration.millis(100),
   publishInterval: Duration.seconds(10),

@@ -12,8 +12,6 @@ export interface HeldConsensus {
   readonly consensus: Consensus;
   /** The document as it came. */
   readonly text: Buffer;
-  /** Its name in diffs: what `consensusSignedDigest` answers. Undefined if there was no time to find out. */
-  readonly signedDigest: string | undefined;
   /** The authorities whose signatures it bears: those that a client may ask for by name. */
   readonly signers: ReadonlyArray<Fingerprint>;
 }

@@ -2,7 +2,7 @@ import { deflateSync, gzipSync, zstdCompressSync } from "node:zlib";
 import { assert, describe, it } from "@effect/vitest";
 import { BodyError, decodeBody } from "../src/http/body.ts";
 import { chooseEncoding } from "../src/http/encoding.ts";
-import { HttpError } from "../src/http/head.ts";
+import { HeadReader, HttpError } from "../src/http/head.ts";
 import { RequestReader } from "../src/http/request.ts";
 import { type HttpResponse, ResponseReader } from "../src/http/response.ts";
 
@@ -93,6 +93,34 @@ describe("ResponseReader", () => {
       () => readResponse("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"),
       "malformed: has a transfer encoding, which HTTP/1.0 does not know",
     );
+  });
+});
+
+describe("HeadReader", () => {
+  const read = (text: string, fieldLimit?: number) => new HeadReader(200, fieldLimit).push(Buffer.from(text, "latin1"));
+
+  it("says where fields begin, and which came again", () => {
+    const head = read("GET / HTTP/1.0\r\nA: b\r\nC: d\r\na: e\r\n\r\nrest");
+    assert.deepStrictEqual([...(head?.offsets ?? [])], Object.entries({ a: 16, c: 22 }));
+    assert.deepStrictEqual([...(head?.repeated ?? [])], [["a", 28]]);
+    assert.strictEqual(head?.headers.get("a"), "b");
+    assert.strictEqual(head?.rest.toString(), "rest");
+  });
+
+  it("says at which byte a head is wrong", () => {
+    const offset = (text: string, fieldLimit?: number): number => {
+      try {
+        read(text, fieldLimit);
+      } catch (error) {
+        if (error instanceof HttpError) return error.offset;
+        throw error;
+      }
+      assert.fail("nothing was wrong");
+    };
+    assert.strictEqual(offset("GET / HTTP/1.0\r\nA: b\r\nC\r\n\r\n"), 22);
+    assert.strictEqual(offset("x".repeat(201)), 200);
+    assert.strictEqual(offset("GET / HTTP/1.0\r\nA: b\r\nC: d\r\n\r\n", 1), 22);
+    assert.isDefined(read("GET / HTTP/1.0\r\nA: b\r\nC: d\r\n\r\n", 2));
   });
 });
 

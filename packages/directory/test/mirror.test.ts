@@ -163,7 +163,7 @@ describe("what a cache has on disk", () => {
       assert.strictEqual(late.bytes, 0);
       const trust = { authorities: identities, certificates, now: torValidAfter };
       const loaded = yield* mirror.loadConsensus(trust);
-      assert.strictEqual(loaded?.offered.signedDigest, consensusSignedDigest(nsText));
+      assert.strictEqual(loaded?.signedDigest, consensusSignedDigest(nsText));
       assert.isUndefined(yield* mirror.loadConsensus({ ...trust, now: torValidAfter + 25 * hour }));
     }).pipe(Effect.provide(files.layer), Effect.provide(layerDocumentWorkerInline));
   });

@@ -1,7 +1,7 @@
 import { type Consensus, Lifetime } from "@allium/netdoc";
 import { assert, describe, it } from "@effect/vitest";
 import { Schema } from "effect";
-import { Backoff, nextConsensusFetch } from "../src/download/schedule.ts";
+import { Backoff, type Draw, nextCacheFetch, nextClientFetch } from "../src/download/schedule.ts";
 
 const minute = 60_000;
 const hour = 60 * minute;
@@ -10,11 +10,11 @@ const at = (validAfter: number, freshUntil: number, validUntil: number) =>
 
 /** The earliest and the latest that chance can make of it. */
 const range = (consensus: Consensus): readonly [number, number] => [
-  nextConsensusFetch(consensus, () => 0),
-  nextConsensusFetch(consensus, (limit) => limit - 1) + 1,
+  nextCacheFetch(consensus, () => 0),
+  nextCacheFetch(consensus, (limit) => limit - 1) + 1,
 ];
 
-describe("nextConsensusFetch", () => {
+describe("nextCacheFetch", () => {
   it("falls into the first half-interval after a consensus is fresh, two minutes later as clocks may differ", () => {
     // The example of dir-spec 4.1: valid at 1:00, fresh until 2:00; fetched between 2:00 and 2:30.
     assert.deepStrictEqual(range(at(hour, 2 * hour, 4 * hour)), [2 * hour + 2 * minute, 2 * hour + 32 * minute]);
@@ -39,13 +39,60 @@ describe("nextConsensusFetch", () => {
     ({ fresh, valid, chance }) => {
       const [freshUntil, validUntil] = [fresh * 1000, (fresh + valid) * 1000];
       const limits: Array<number> = [];
-      const fetchAt = nextConsensusFetch(at(0, freshUntil, validUntil), (limit) => {
+      const fetchAt = nextCacheFetch(at(0, freshUntil, validUntil), (limit) => {
         limits.push(limit);
         return chance % limit;
       });
       assert.isTrue(fetchAt >= freshUntil && fetchAt < validUntil);
       assert.isTrue(fetchAt <= freshUntil + 24 * hour + 2 * minute);
       // The most that `Entropy.below` can be asked for.
+      assert.isTrue(limits.every((limit) => Number.isInteger(limit) && limit > 0 && limit <= 2 ** 32));
+    },
+  );
+});
+
+describe("nextClientFetch", () => {
+  const range = (consensus: Consensus): readonly [number, number] => [
+    nextClientFetch(consensus, () => 0),
+    nextClientFetch(consensus, (limit) => limit - 1) + 1,
+  ];
+
+  it("falls between three quarters of an interval later and seven eighths of what is left", () => {
+    // The example of dir-spec 5.1: valid at 1:00, fresh until 2:00, expires at 4:00; fetched between 2:45 and 3:50. Seven eighths
+    // of 75 minutes are 65 minutes and 37.5 seconds.
+    assert.deepStrictEqual(range(at(hour, 2 * hour, 4 * hour)), [
+      2 * hour + 45 * minute,
+      2 * hour + 45 * minute + 65.625 * minute,
+    ]);
+  });
+
+  it("falls into the same part of a round of twenty seconds", () => {
+    assert.deepStrictEqual(range(at(0, 20_000, 60_000)), [35_000, 56_875]);
+  });
+
+  it("does not wait for a consensus to end", () => {
+    assert.deepStrictEqual(range(at(0, 20_000, 30_500)), [28_500, 29_500]);
+    assert.deepStrictEqual(range(at(0, 20_000, 20_500)), [20_000, 21_000]);
+  });
+
+  const seconds = Schema.Int.check(Schema.isBetween({ minimum: 10, maximum: 1_000_000_000 }));
+  it.prop(
+    "falls between the end of freshness and the end of the consensus, and no more than two days late",
+    {
+      fresh: seconds,
+      valid: seconds,
+      chance: Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: 0xffff_ffff })),
+    },
+    ({ fresh, valid, chance }) => {
+      const [freshUntil, validUntil] = [fresh * 1000, (fresh + valid) * 1000];
+      const limits: Array<number> = [];
+      const draw: Draw = (limit) => {
+        limits.push(limit);
+        return chance % limit;
+      };
+      const fetchAt = nextClientFetch(at(0, freshUntil, validUntil), draw);
+      assert.isTrue(fetchAt >= freshUntil && fetchAt < validUntil);
+      assert.isTrue(fetchAt <= freshUntil + 48 * hour);
       assert.isTrue(limits.every((limit) => Number.isInteger(limit) && limit > 0 && limit <= 2 ** 32));
     },
   );

@@ -33,6 +33,7 @@ export {
   type MetricType,
 } from "./metrics.ts";
 export { QueueAge } from "./queue-age.ts";
+export { QuietLog } from "./quiet-log.ts";
 export {
   type Port,
   type Ports,

@@ -1,4 +1,4 @@
-import { type ChannelManager, type Entropy, layerChannelManager, Transport } from "@allium/channel";
+import { type ChannelManager, channelParams, type Entropy, layerChannelManager, Transport } from "@allium/channel";
 import {
   congestionParams,
   flowParams,
@@ -21,7 +21,7 @@ import type { CurrentLinkIdentity } from "./link-identity.ts";
 import { CircuitCounts } from "./metrics/circuit-counts.ts";
 import { ConnectionCounts } from "./metrics/connection-counts.ts";
 import { networkAddresses, networkRelays, relayAddresses } from "./network-addresses.ts";
-import { channelParams, dnsParams, handshakeParams, refusesUnknownExits } from "./params.ts";
+import { dnsParams, handshakeParams, refusesUnknownExits } from "./params.ts";
 import type { Settings } from "./settings.ts";
 import type { TrafficMeter } from "./traffic.ts";
 
@@ -104,7 +104,7 @@ export const makeCore = (parts: CoreParts): Effect.Effect<RelayCore, never, Tran
     );
     const channels = layerChannelManager({
       maxTrain: limits.maxTrain,
-      ...channelParams(param),
+      ...channelParams(param, "relay"),
       local: () => ({ identity: linkIdentity.current(), addresses: [settings().config.advertised.host] }),
       maxPerAddress: limits.maxConnectionsPerAddress,
       // The defences bound them, and count those that they refuse; a listener drops them without a word.

@@ -5,6 +5,7 @@ import {
   DirectoryReactor,
   DirectoryServer,
   DirectoryView,
+  layerAuthoritySources,
   layerDirectory,
   layerDirectoryMirror,
   layerDirectoryServer,
@@ -36,9 +37,11 @@ export const makeDirectory = (
 ): Effect.Effect<RelayDirectory, never, Transport | Entropy | FileSystem.FileSystem | Scope.Scope> =>
   Effect.gen(function* () {
     const { authorities, dataDir: dataDirectory, testNetwork, directory } = config;
-    const known = layerDirectory({ authorities, dataDirectory, testNetwork, forOthers: directory.cache });
+    const network = { trusted: authorities.map(({ v3Identity }) => v3Identity), dataDirectory, testNetwork };
+    const sources = layerAuthoritySources(authorities);
+    const known = layerDirectory({ ...network, publishTo: authorities, forOthers: directory.cache });
     if (!directory.cache) {
-      const context = yield* Layer.build(known.pipe(Layer.provide(layerDocumentWorker)));
+      const context = yield* Layer.build(known.pipe(Layer.provide([layerDocumentWorker, sources])));
       return {
         view: Context.get(context, DirectoryView),
         reactor: Context.get(context, DirectoryReactor),
@@ -48,9 +51,9 @@ export const makeDirectory = (
     const { extraInfo } = directory;
     const context = yield* Layer.build(
       layerDirectoryServer().pipe(
-        Layer.provideMerge(layerDirectoryMirror({ authorities, dataDirectory, testNetwork, extraInfo })),
+        Layer.provideMerge(layerDirectoryMirror({ ...network, extraInfo })),
         Layer.provideMerge(known),
-        Layer.provide(layerDocumentWorker),
+        Layer.provide([layerDocumentWorker, sources]),
       ),
     );
     const server = Context.get(context, DirectoryServer);

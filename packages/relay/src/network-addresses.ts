@@ -47,11 +47,19 @@ export const relayAddresses = (view: () => DirectorySnapshot): ((address: string
   return (address) => known().has(address);
 };
 
-/** Which relays the consensus lists; none as long as there is no consensus. */
+/**
+ * Which relays the consensus lists, or one of the last days has listed: their microdescriptors are still here. Clients have another
+ * consensus than this relay for an hour or more, and circuits that are older than both. None as long as there is no consensus.
+ */
 export const networkRelays = (view: () => DirectorySnapshot): ((relay: PeerIdentity) => boolean) => {
-  const known = derived(
+  const listed = derived(
     consensusOf(view),
     (consensus) => new Set<Fingerprint>((consensus?.routers ?? []).map(({ fingerprint }) => fingerprint)),
   );
-  return ({ rsaId }) => known().has(encodeHex(rsaId));
+  const described = derived(
+    () => view().microdescriptors,
+    (microdescriptors) =>
+      new Set([...microdescriptors.values()].map(({ ed25519Identity }) => ed25519Identity?.toString("base64"))),
+  );
+  return ({ rsaId, ed25519Id }) => listed().has(encodeHex(rsaId)) || described().has(ed25519Id.toString("base64"));
 };

@@ -1,5 +1,3 @@
-import { CELL_BODY_LEN } from "@allium/cell";
-import type { ChannelConfig } from "@allium/channel";
 import type { RelayCircuitsConfig } from "@allium/circuit";
 import { QUERY_ATTEMPTS, QUERY_TIMEOUT_MILLIS } from "./exit/limits.ts";
 
@@ -11,16 +9,10 @@ const read = (param: Param, name: string, fallback: number, low: number, high: n
 
 const INT32_MAX = 0x7fff_ffff;
 
-// The consensus parameters that a relay follows (param-spec, padding-spec).
+// The consensus parameters that a relay follows beside those of its channels (param-spec).
 //
 // | parameter | default | range | for |
 // | --- | --- | --- | --- |
-// | nf_ito_low, nf_ito_high | 1500, 9500 ms | 0 to 60000 | channel padding |
-// | nf_pad_relays | 0 | 0, 1 | padding between relays |
-// | nf_pad_before_usage | 1 | 0, 1 | padding before a channel is used |
-// | nf_conntimeout_relays | 3600 s | 60 to 604800 | channels without circuits |
-// | circ_max_cell_queue_size | 50000 cells | 1000 to 2^31 - 1 | a circuit's inbox, from the exit's side |
-// | circ_max_cell_queue_size_out | as the one above | 1000 to 2^31 - 1 | the same from the client's side |
 // | MaxOnionQueueDelay | 1750 ms | 1 to 2^31 - 1 | all CREATEs that wait for their handshakes |
 // | onion_queue_wait_cutoff | 5 s | 0 to 2^31 - 1 | a CREATE that waits for its handshake |
 // | onion-key-rotation-days | 28 d | 1 to 90 | the onion keys |
@@ -28,26 +20,6 @@ const INT32_MAX = 0x7fff_ffff;
 // | exit_dns_timeout | 1000 ms | 1 to 120000 | an attempt at a name server |
 // | exit_dns_num_attempts | 2 | 0 to 255, but at least one is made | attempts at each |
 // | refuseunknownexits | 1 | 0, 1 | exit streams through relays that are not in the consensus |
-
-/** What channels follow. Asked anew each time: a new consensus may say something else. */
-export const channelParams = (
-  param: Param,
-): Pick<ChannelConfig, "padding" | "idleTimeoutMillis" | "inboxLimitBytes"> => ({
-  padding: () => {
-    const lowMillis = read(param, "nf_ito_low", 1_500, 0, 60_000);
-    return {
-      lowMillis,
-      highMillis: read(param, "nf_ito_high", 9_500, lowMillis, 60_000),
-      padRelays: read(param, "nf_pad_relays", 0, 0, 1) === 1,
-      padBeforeUsage: read(param, "nf_pad_before_usage", 1, 0, 1) === 1,
-    };
-  },
-  idleTimeoutMillis: () => read(param, "nf_conntimeout_relays", 3_600, 60, 604_800) * 1000,
-  inboxLimitBytes: (ours) => {
-    const cells = read(param, "circ_max_cell_queue_size", 50_000, 1_000, INT32_MAX);
-    return (ours ? cells : read(param, "circ_max_cell_queue_size_out", cells, 1_000, INT32_MAX)) * CELL_BODY_LEN;
-  },
-});
 
 /** When CREATEs that wait for their handshakes are dropped. Asked anew each time. */
 export const handshakeParams = (param: Param): NonNullable<RelayCircuitsConfig["handshakes"]> => ({

@@ -1,27 +1,12 @@
-import { CELL_BODY_LEN } from "@allium/cell";
 import type { DirectorySnapshot } from "@allium/directory";
 import { assert, describe, it } from "@effect/vitest";
 import { currentDosParams, type DosConfig } from "../src/defence/index.ts";
 import { relayAddresses } from "../src/network-addresses.ts";
-import { channelParams, handshakeParams } from "../src/params.ts";
+import { handshakeParams } from "../src/params.ts";
 
 const paramOf = (values: Readonly<Record<string, number>>) => (name: string) => values[name];
 
 describe("parameters of the consensus", () => {
-  it("bound a circuit's inbox by the side that its cells come from", () => {
-    const cells = (values: Readonly<Record<string, number>>) => {
-      const { inboxLimitBytes } = channelParams(paramOf(values));
-      return [true, false].map((ours) => inboxLimitBytes!(ours) / CELL_BODY_LEN);
-    };
-    assert.deepStrictEqual(cells({}), [50_000, 50_000]);
-    assert.deepStrictEqual(cells({ circ_max_cell_queue_size: 2_000 }), [2_000, 2_000]);
-    assert.deepStrictEqual(
-      cells({ circ_max_cell_queue_size: 2_000, circ_max_cell_queue_size_out: 3_000 }),
-      [2_000, 3_000],
-    );
-    assert.deepStrictEqual(cells({ circ_max_cell_queue_size_out: 1 }), [50_000, 1_000]);
-  });
-
   it("say how long CREATEs may wait: all of them in milliseconds, one of them in seconds", () => {
     const times = (values: Readonly<Record<string, number>>) => {
       const { maxDelayMillis, cutoffMillis } = handshakeParams(paramOf(values));

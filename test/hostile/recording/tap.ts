@@ -250,4 +250,9 @@ class TappedConnection extends WrappedConnection {
     this.over = true;
     this.inner.destroy();
   }
+
+  override reset(): void {
+    this.over = true;
+    this.inner.reset();
+  }
 }

@@ -82,7 +82,7 @@ describe("where a sample was taken", () => {
   });
 
   it("is elsewhere when nobody on the stack is known", () => {
-    assert.strictEqual(placeOf([script("vote", "packages/netdoc/src/index.ts"), ROOT_FRAME]), "other");
+    assert.strictEqual(placeOf([script("log", "packages/cli/src/log.ts"), ROOT_FRAME]), "other");
     assert.strictEqual(placeOf([]), "other");
   });
 

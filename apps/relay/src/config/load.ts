@@ -1,4 +1,13 @@
-import { type Authority, AuthorityListError, parseAuthorities } from "@allium/directory";
+import {
+  ConfigError,
+  type ConfigProblem,
+  type ConfigText,
+  isLoopback,
+  loadAuthorities,
+  type ProgramSettings,
+  programSettings,
+  readConfig,
+} from "@allium/cli";
 import { ExitPolicy } from "@allium/netdoc";
 import {
   type DosConfig,
@@ -8,41 +17,13 @@ import {
   memoryLimitFor,
   type RelayConfig,
 } from "@allium/relay";
-import { Effect, FileSystem, Path, Result } from "effect";
-import { ConfigText, decodeConfig } from "./decode.ts";
-import { ConfigError, type ConfigProblem } from "./errors.ts";
-import type { ConfigFile } from "./schema.ts";
-
-/** How the program logs. */
-export interface LogConfig {
-  readonly level: ConfigFile["log_level"];
-  readonly format: ConfigFile["log_format"];
-}
+import { Effect, Result } from "effect";
+import { ConfigFile } from "./schema.ts";
 
 /** Everything that a configuration file says. */
-export interface ProgramConfig {
-  /** The file that it was read from, as an absolute path. */
-  readonly file: string;
+export interface ProgramConfig extends ProgramSettings {
   readonly relay: RelayConfig;
-  readonly log: LogConfig;
-  /** How long SIGINT lets circuits go on, in milliseconds. */
-  readonly shutdownWaitMillis: number;
-  /** How long an orderly end may take after that, in milliseconds. */
-  readonly shutdownTimeoutMillis: number;
-  /** What the operator should know before the relay starts; each names its place in the file. */
-  readonly warnings: ReadonlyArray<string>;
 }
-
-const cannotRead = (file: string, reason: string): string => `cannot read ${file}: ${reason}`;
-
-/** The reason of a failed reading, without the path that the message around it names. */
-const readingReason = (tag: string): string => readingReasons[tag] ?? tag;
-
-const readingReasons: Readonly<Record<string, string>> = {
-  NotFound: "there is no such file",
-  PermissionDenied: "no permission",
-  BadResource: "it is no file",
-};
 
 /**
  * Reads a configuration file. Relative paths in it are those of the directory that it is in.
@@ -50,22 +31,17 @@ const readingReasons: Readonly<Record<string, string>> = {
  * @returns fails with ConfigError, which lists all that is wrong
  */
 export const loadConfig = Effect.fnUntraced(function* (name: string) {
-  const fs = yield* FileSystem.FileSystem;
-  const paths = yield* Path.Path;
-  const file = paths.resolve(name);
-  const text = yield* fs.readFileString(file).pipe(
-    Effect.mapError(({ reason }) => {
-      const detail = cannotRead("the configuration", readingReason(reason._tag));
-      return new ConfigError({ problems: [{ file: name, line: undefined, key: undefined, detail }] });
-    }),
-  );
-  const source = new ConfigText(name, text);
-  const said = yield* Effect.fromResult(decodeConfig(source));
-  const inPlace = (path: string): string => paths.resolve(paths.dirname(file), path);
-  const authorities = yield* loadAuthorities(source, said, inPlace);
+  const read = yield* readConfig(name, ConfigFile);
+  const { source, said, inPlace } = read;
+  const authorities = yield* loadAuthorities(read, said, false);
   const advertised = advertisedAddress(said);
   const problems = [...checkTogether(source, said), ...(Result.isFailure(authorities) ? authorities.failure : [])];
-  if (problems.length > 0 || Result.isFailure(authorities) || advertised === undefined)
+  if (
+    problems.length > 0 ||
+    Result.isFailure(authorities) ||
+    authorities.success === undefined ||
+    advertised === undefined
+  )
     return yield* new ConfigError({ problems });
 
   const { bandwidth, exit, limits, metrics } = said;
@@ -113,12 +89,8 @@ export const loadConfig = Effect.fnUntraced(function* (name: string) {
         }),
   };
   const config: ProgramConfig = {
-    file,
+    ...programSettings(read, warningsOf(source, said, relay)),
     relay,
-    log: { level: said.log_level, format: said.log_format },
-    shutdownWaitMillis: said.shutdown_wait * 1_000,
-    shutdownTimeoutMillis: limits.shutdown_seconds * 1_000,
-    warnings: warningsOf(source, said, relay),
   };
   return config;
 });
@@ -165,54 +137,10 @@ const checkTogether = (source: ConfigText, said: ConfigFile): ReadonlyArray<Conf
   return problems;
 };
 
-/** The authorities of the file, or of the file that it names. */
-const loadAuthorities = Effect.fnUntraced(function* (
-  source: ConfigText,
-  { authorities, authorities_file }: ConfigFile,
-  inPlace: (path: string) => string,
-): Effect.fn.Return<
-  Result.Result<ReadonlyArray<Authority>, ReadonlyArray<ConfigProblem>>,
-  never,
-  FileSystem.FileSystem
-> {
-  if ((authorities === undefined) === (authorities_file === undefined))
-    return Result.fail([
-      source.problem(
-        ["authorities"],
-        authorities === undefined
-          ? "it is missing: give DirAuthority lines here, or in a file that authorities_file names"
-          : "give either authorities or authorities_file, not both",
-      ),
-    ]);
-  if (authorities_file === undefined)
-    return readAuthorities((authorities ?? []).join("\n"), ({ line, detail }) =>
-      source.problem(authorities?.length === 0 ? ["authorities"] : ["authorities", line - 1], detail),
-    );
-  const file = inPlace(authorities_file);
-  const text = yield* Effect.result(Effect.flatMap(FileSystem.FileSystem, (fs) => fs.readFileString(file)));
-  if (Result.isFailure(text)) {
-    const detail = cannotRead(file, readingReason(text.failure.reason._tag));
-    return Result.fail([source.problem(["authorities_file"], detail)]);
-  }
-  return readAuthorities(text.success, ({ line, detail }) => ({ file, line, key: undefined, detail }));
-});
-
-const readAuthorities = (
-  text: string,
-  locate: (problem: { readonly line: number; readonly detail: string }) => ConfigProblem,
-): Result.Result<ReadonlyArray<Authority>, ReadonlyArray<ConfigProblem>> => {
-  try {
-    return Result.succeed(parseAuthorities(text));
-  } catch (error) {
-    if (error instanceof AuthorityListError) return Result.fail(error.problems.map(locate));
-    throw error;
-  }
-};
-
 const warningsOf = (source: ConfigText, said: ConfigFile, relay: RelayConfig): ReadonlyArray<string> => {
   const warnings: Array<string> = [];
   const warn = (path: ReadonlyArray<string>, text: string) => {
-    warnings.push(`${source.where(path)}: ${path.join(".")}: ${text}`);
+    warnings.push(source.warning(path, text));
   };
   const { metrics } = said;
   if (metrics.listen === undefined && metrics.policy !== undefined)
@@ -245,5 +173,3 @@ const warningsOf = (source: ConfigText, said: ConfigFile, relay: RelayConfig): R
   }
   return warnings;
 };
-
-const isLoopback = (host: string): boolean => host.startsWith("127.") || host === "::1";

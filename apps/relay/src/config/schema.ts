@@ -1,26 +1,12 @@
+import { authorityKeys, programKeys, programLimits, Values } from "@allium/cli";
 import { familyMember, nickname } from "@allium/netdoc";
 import { defaultDirectory, defaultExit, defaultLimits } from "@allium/relay";
-import { Effect, Schema } from "effect";
-import {
-  accessRule,
-  byteSize,
-  endpoint,
-  flag,
-  integer,
-  ipv4,
-  line,
-  nameServer,
-  oneOf,
-  path,
-  policyRule,
-  readable,
-} from "./values.ts";
+import { Schema } from "effect";
+import { accessRule, policyRule } from "./policy-values.ts";
+
+const { byteSize, endpoint, flag, integer, ipv4, line, nameServer, optional, path, readable, withDefault } = Values;
 
 const port = integer(1, 65_535);
-const optional = Schema.optionalKey;
-/** A key with a default, given as it would be written. */
-const withDefault = <S extends Schema.Constraint>(schema: S, value: S["Encoded"]) =>
-  Schema.withDecodingDefaultKey<S>(Effect.succeed(value))(schema);
 
 /** The least that `tor`'s authorities let a relay announce, in bytes a second. */
 const minBandwidth = 75 * 1_024;
@@ -65,7 +51,7 @@ const LimitsSchema = Schema.Struct({
   stream_buffer: withDefault(byteSize(16_384, 256 * mebibyte), defaultLimits.streamBufferBytes),
   max_train: withDefault(integer(1, 256), defaultLimits.maxTrain),
   max_memory: optional(byteSize(minMemory, maxMemory)),
-  shutdown_seconds: withDefault(integer(1, 3_600), 10),
+  ...programLimits,
 });
 
 /** `tor` keeps these numbers in 32 bits. */
@@ -106,15 +92,12 @@ export const ConfigFile = Schema.Struct({
   address: optional(ipv4),
   advertised_port: optional(port),
   test_network: withDefault(flag, false),
-  authorities: optional(Schema.Array(line("a DirAuthority line as in torrc"))),
-  authorities_file: optional(path),
+  ...authorityKeys,
   family: withDefault(
     Schema.Array(readable("a nickname, or $ and a fingerprint of 40 hexadecimal digits", familyMember)),
     [],
   ),
-  log_level: withDefault(oneOf(["error", "warn", "info", "debug", "trace"]), "info"),
-  log_format: withDefault(oneOf(["logfmt", "json"]), "logfmt"),
-  shutdown_wait: withDefault(integer(0, 86_400), 30),
+  ...programKeys(30),
   bandwidth: withDefault(BandwidthSchema, {}),
   exit: withDefault(ExitSchema, {}),
   directory: withDefault(DirectorySchema, {}),
@@ -125,14 +108,3 @@ export const ConfigFile = Schema.Struct({
 
 /** What the file says, with its defaults. */
 export type ConfigFile = typeof ConfigFile.Type;
-
-/** Names of the keys of each table, for suggestions; the empty name is the file itself. */
-export const knownKeys: Readonly<Record<string, ReadonlyArray<string>>> = {
-  "": Object.keys(ConfigFile.fields),
-  bandwidth: Object.keys(BandwidthSchema.fields),
-  exit: Object.keys(ExitSchema.fields),
-  directory: Object.keys(DirectorySchema.fields),
-  limits: Object.keys(LimitsSchema.fields),
-  dos: Object.keys(DosSchema.fields),
-  metrics: Object.keys(MetricsSchema.fields),
-};

@@ -1,9 +1,7 @@
 import { formatEndpoint } from "@allium/channel";
+import { formatSummary, mebibytes, yesOrNo } from "@allium/cli";
 import { type DosConfig, machineMemory, memoryLimitFor } from "@allium/relay";
 import type { ProgramConfig } from "./load.ts";
-
-const yesOrNo = (value: boolean): string => (value ? "yes" : "no");
-const mebibytes = (bytes: number): string => `${Number((bytes / 1_048_576).toFixed(1))} MiB`;
 
 const cacheText = ({ cache, extraInfo }: ProgramConfig["relay"]["directory"]): string =>
   cache ? `cached for others${extraInfo ? ", extra-info documents too" : ""}` : "not cached for others";
@@ -67,6 +65,5 @@ export const summarize = ({ file, relay, log, shutdownWaitMillis, shutdownTimeou
     ],
     ["shutdown", `${shutdownWaitMillis / 1_000} s for circuits, then ${shutdownTimeoutMillis / 1_000} s`],
   ];
-  const width = Math.max(...lines.map(([name]) => name.length));
-  return [`${file} is fine:`, ...lines.map(([name, value]) => `  ${name.padEnd(width)}  ${value}`)].join("\n");
+  return formatSummary(file, lines);
 };

@@ -1,5 +1,4 @@
-import { NodeServices } from "@effect/platform-node";
-import { Effect, FileSystem } from "effect";
+import { loaderOfTexts } from "../../../../test/support/config-text.ts";
 import { loadConfig } from "../../src/config/load.ts";
 
 /** A line that names an authority. */
@@ -14,20 +13,5 @@ test_network = true
 authorities = ["${authorityLine("1")}"]
 `;
 
-/** Loads a text as the file `relay.toml` of a directory of its own; `beside` holds further files of that directory. */
-export const load = (text: string, beside: Readonly<Record<string, string>> = {}) =>
-  Effect.gen(function* () {
-    const fs = yield* FileSystem.FileSystem;
-    const directory = yield* fs.makeTempDirectoryScoped({ prefix: "allium-config-" });
-    for (const [name, content] of Object.entries({ ...beside, "relay.toml": text }))
-      yield* fs.writeFileString(`${directory}/${name}`, content);
-    const file = `${directory}/relay.toml`;
-    return yield* loadConfig(file).pipe(
-      Effect.map((config) => ({ config, directory })),
-      Effect.mapError((error) => error.message.replaceAll(`${directory}/`, "")),
-    );
-  }).pipe(Effect.scoped, Effect.provide(NodeServices.layer));
-
-/** What is wrong with a text: a line for each mistake. */
-export const mistakes = (text: string, beside: Readonly<Record<string, string>> = {}) =>
-  Effect.map(Effect.flip(load(text, beside)), (message) => (typeof message === "string" ? message.split("\n") : []));
+/** Loads a text as the file `relay.toml`; what is wrong with one. */
+export const { load, mistakes } = loaderOfTexts("relay.toml", loadConfig);

@@ -298,6 +298,25 @@ export const connectionCompliance = (subject: ConnectionSubject): void => {
       }),
     );
 
+    subject.it("delivers what had arrived before it was reset, and the other side learns that it was no end", () =>
+      Effect.gen(function* () {
+        const [one, other] = yield* open();
+        let told = 0;
+        other.onChange(() => told++);
+        one.write(Buffer.from("torn"));
+        yield* until("the arrival", () => other.readable === 4);
+        const heard = told;
+        one.reset();
+        one.reset();
+        assert.deepStrictEqual([one.status, one.readable, one.pending], ["closed", 0, 0]);
+        yield* until("the other side to learn", () => other.status !== "open");
+        assert.isAbove(told, heard);
+        assert.strictEqual(readAll(other).toString(), "torn");
+        if (one.tls === undefined) assert.deepStrictEqual([other.status, other.failure?.kind], ["closed", "reset"]);
+        one.destroy();
+      }),
+    );
+
     subject.it("can be destroyed with bytes pending in both directions", () =>
       Effect.gen(function* () {
         const [one, other] = yield* open();

@@ -1,17 +1,11 @@
 import { ChannelCommand, DestroyReason } from "@allium/cell";
-import {
-  type Channel,
-  type ChannelCircuit,
-  ChannelManager,
-  type CircuitSignals,
-  type ControlCell,
-  type Entropy,
-} from "@allium/channel";
+import { type Channel, type ChannelCircuit, ChannelManager, type ControlCell, type Entropy } from "@allium/channel";
 import { fastReplyLength } from "@allium/crypto";
-import { Memory, type MemoryAccount, type MemoryHolder, type MemoryQuota, Signal } from "@allium/kernel";
+import { Memory, type MemoryQuota } from "@allium/kernel";
 import { Context, Effect, Layer } from "effect";
-import { CIRCUITS, type CircuitLimits } from "../circuit-context.ts";
+import type { CircuitLimits } from "../circuit-context.ts";
 import type { CircuitEnd } from "../circuit-core.ts";
+import { AskedSeat } from "../circuit-seat.ts";
 import type { AgreedParams, CongestionParams } from "../congestion/index.ts";
 import { makeCoreHome } from "../core-home.ts";
 import { type HopFlow, makeHopFlow } from "../hop.ts";
@@ -38,8 +32,10 @@ export class ClientCircuits extends Context.Service<
     /**
      * Makes a circuit of one hop, over a channel to it that is there or is opened. Interrupting gives it up. The circuit is
      * the caller's, to stop too.
+     *
+     * @param onAsked told when there is a channel, and the relay is being asked: from then on it is the relay that is waited for
      */
-    readonly create: (first: HopTarget) => Effect.Effect<ClientCircuit, HopFailed>;
+    readonly create: (first: HopTarget, onAsked?: () => void) => Effect.Effect<ClientCircuit, HopFailed>;
     /** The circuits that are open now. */
     readonly circuits: () => ReadonlyArray<ClientCircuit>;
   }
@@ -59,13 +55,17 @@ const make = Effect.fnUntraced(function* (config: ClientCircuitsConfig) {
     },
   };
 
-  const create = (first: HopTarget): Effect.Effect<ClientCircuit, HopFailed> =>
+  const create = (first: HopTarget, onAsked?: () => void): Effect.Effect<ClientCircuit, HopFailed> =>
     // Given up only while it waits: in between nobody else knows of the circuit.
     Effect.uninterruptibleMask((restore) => {
       const { rsaId, ed25519Id, endpoints } = first;
-      return restore(channels.get({ rsaId, ed25519Id, endpoints })).pipe(
+      const target = { rsaId, endpoints, ...(ed25519Id === undefined ? {} : { ed25519Id }) };
+      return restore(channels.get(target)).pipe(
         Effect.mapError((error): HopProblem => ({ _tag: "Channel", error })),
-        Effect.flatMap((channel) => askForCircuit(home, channel, first, quota, restore)),
+        Effect.flatMap((channel) => {
+          onAsked?.();
+          return askForCircuit(home, channel, first, quota, restore);
+        }),
         Effect.map(({ asked, hop }) => {
           const circuit = new OpenClientCircuit(home, ++created, asked, hop);
           asked.owner = circuit;
@@ -78,28 +78,15 @@ const make = Effect.fnUntraced(function* (config: ClientCircuitsConfig) {
   return ClientCircuits.of({ create, circuits: () => [...open] });
 });
 
-/** A circuit that was asked for. On its channel from then on, whatever comes of it. */
-class AskedFor implements CircuitSignals, MemoryHolder {
-  readonly inbound: Signal = Signal.make();
-  readonly memory: MemoryAccount;
+/** A circuit that a relay was asked for, on its channel as soon as there is `near`. */
+class AskedFor extends AskedSeat {
   near!: ChannelCircuit;
-  owner: OpenClientCircuit | undefined = undefined;
 
-  constructor(quota: MemoryQuota) {
-    this.memory = quota.open(CIRCUITS, this);
-  }
+  /** Whoever waits for the answer finds the end in the inbox. */
+  protected onEndUnanswered(): void {}
 
-  onEnd(): void {
-    this.owner?.onEnd();
-  }
-
-  oldest(): number | undefined {
-    return this.owner === undefined ? this.near.inbox.oldest() : this.owner.oldest();
-  }
-
-  reclaim(): void {
-    if (this.owner !== undefined) this.owner.reclaim();
-    else this.near.inbox.clear();
+  protected reclaimUnanswered(): void {
+    this.near.inbox.clear();
   }
 
   giveUp(): void {

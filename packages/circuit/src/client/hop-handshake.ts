@@ -35,12 +35,13 @@ import type { HopFlow } from "../hop.ts";
 export interface HopTarget {
   /** The digest of its RSA identity, 20 bytes. */
   readonly rsaId: Buffer;
-  readonly ed25519Id: Buffer;
+  /** Its Ed25519 identity. Unknown of a directory of which no more is known than what a program came with. */
+  readonly ed25519Id: Buffer | undefined;
   /** Where it listens for channels, in order of preference. */
   readonly endpoints: ReadonlyArray<Endpoint>;
   /** Its public ntor key. Without it, it can only be the first hop, by CREATE_FAST. */
   readonly onionKey: Buffer | undefined;
-  /** Whether it is asked for congestion control, by ntor-v3: it must offer `FlowCtrl=2`. @default false */
+  /** Whether it is asked for congestion control, by ntor-v3: it must offer `FlowCtrl=2`, and its identity be known. @default false */
   readonly congestionControl?: boolean;
 }
 
@@ -73,7 +74,7 @@ export const beginFast = (random: Buffer): HopHandshake<undefined> => ({
 });
 
 /** Begins a handshake by ntor. `secret` is 32 random bytes. */
-export const beginNtor = (target: HandshakeTarget, secret: Buffer): HopHandshake<number> => {
+export const beginNtor = (target: Omit<HandshakeTarget, "ed25519Identity">, secret: Buffer): HopHandshake<number> => {
   const { request, state } = ntorClientBegin(target, X25519KeyPair.fromSecret(secret));
   return {
     type: HandshakeType.NTOR,
@@ -110,10 +111,9 @@ export const beginHop = (
 ): HopHandshake => {
   const { rsaId: rsaIdentity, ed25519Id: ed25519Identity, onionKey } = target;
   if (onionKey === undefined) return beginFast(random(fastRandomLength));
-  const keys: HandshakeTarget = { rsaIdentity, ed25519Identity, onionKey };
-  return target.congestionControl === true && requestsCongestionControl(congestion)
-    ? beginNtorV3(keys, random(32), CC_REQUEST)
-    : beginNtor(keys, random(32));
+  return ed25519Identity !== undefined && target.congestionControl === true && requestsCongestionControl(congestion)
+    ? beginNtorV3({ rsaIdentity, ed25519Identity, onionKey }, random(32), CC_REQUEST)
+    : beginNtor({ rsaIdentity, onionKey }, random(32));
 };
 
 /** What asks for congestion control. */
@@ -144,8 +144,20 @@ export const joinHop = (home: HopHome, target: HopTarget, handshake: HopHandshak
   return { target, keys: splitKeyMaterial(material), flow: home.flow(agreed), extensions };
 };
 
+/** Those that were made already: a client extends to the same relays again and again. */
+const knownSpecifiers = new WeakMap<HopTarget, ReadonlyArray<LinkSpecifier>>();
+
 /** How an EXTEND2 names a relay: the first address of each family, and both identities (tor-spec, "EXTEND and EXTENDED cells"). */
-export const specifiersOf = ({ rsaId, ed25519Id, endpoints }: HopTarget): ReadonlyArray<LinkSpecifier> => {
+export const specifiersOf = (target: HopTarget): ReadonlyArray<LinkSpecifier> => {
+  let specifiers = knownSpecifiers.get(target);
+  if (specifiers === undefined) {
+    specifiers = makeSpecifiers(target);
+    knownSpecifiers.set(target, specifiers);
+  }
+  return specifiers;
+};
+
+const makeSpecifiers = ({ rsaId, ed25519Id, endpoints }: HopTarget): ReadonlyArray<LinkSpecifier> => {
   const addresses: Array<LinkSpecifier> = [];
   const families = new Set<number>();
   for (const { host, port } of endpoints) {
@@ -159,7 +171,7 @@ export const specifiersOf = ({ rsaId, ed25519Id, endpoints }: HopTarget): Readon
   const [first, ...rest] = addresses;
   const identities: ReadonlyArray<LinkSpecifier> = [
     { _tag: "RSA_ID", id: rsaId },
-    { _tag: "ED25519_ID", id: ed25519Id },
+    ...(ed25519Id === undefined ? [] : [{ _tag: "ED25519_ID", id: ed25519Id } as const]),
   ];
   return first === undefined ? identities : [first, ...identities, ...rest];
 };

@@ -1,8 +1,9 @@
 import { type Begin, type BeginDir, DestroyReason, EndReason, type Resolve, type Resolved } from "@allium/cell";
-import { type Connection, connectionPair } from "@allium/channel";
+import { type Connection, connectionPair, releaseBytes } from "@allium/channel";
 import { ClientCrypto, HandshakeError } from "@allium/crypto";
 import { Deferred, Effect, Scope } from "effect";
-import { CircuitCore, type CircuitEnd, type CircuitSeat } from "../circuit-core.ts";
+import { CircuitCore, type CircuitEnd } from "../circuit-core.ts";
+import type { CircuitSeat } from "../circuit-seat.ts";
 import type { CongestionView } from "../congestion/index.ts";
 import type { CoreHome } from "../core-home.ts";
 import { CircuitClosedByPeer, CircuitProtocolError, errorOfCause, toProtocolError } from "../errors.ts";
@@ -35,7 +36,7 @@ export class OpenClientCircuit extends CircuitCore<ClientHome> implements Client
   readonly hops: Array<HopFlow> = [];
   readonly handler = new ClientHandler({ takeExtending: (hop) => this.takeExtending(hop) });
   readonly path: Array<JoinedHop> = [];
-  private readonly keys = new ClientCrypto();
+  private readonly keys = new ClientCrypto(releaseBytes);
   private extending: Extending | undefined = undefined;
   /** By hop: gives it its stream path, once. */
   private readonly installs: Array<Effect.Effect<StreamPath, CircuitGone>> = [];

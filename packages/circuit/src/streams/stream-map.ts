@@ -155,10 +155,10 @@ export class StreamMap {
     this.endAll((stream) => this.letGo(stream, { _tag: "END", reason, resolved: undefined }));
   }
 
-  /** The circuit is ended for its memory: connections are closed at once, with all that waits. */
+  /** The circuit is ended for its memory: connections are reset at once, with all that waits: what has come is not all. */
   dropAll(reason: number): void {
     this.endAll((stream) => {
-      stream.connection?.destroy();
+      stream.connection?.reset();
       stream.requester?.onEnd({ _tag: "END", reason, resolved: undefined });
     });
   }

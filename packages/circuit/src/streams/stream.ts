@@ -135,8 +135,10 @@ export class Stream {
       this.earlyBytes += bytes.length;
       return;
     }
-    this.connection.write(bytes);
     this.knownPending += bytes.length;
+    // What is another's from then on comes back from whoever reads it.
+    if (this.connection.handOver !== undefined) return this.connection.handOver(bytes);
+    this.connection.write(bytes);
     // If the connection never runs dry, the oldest are left to the garbage collector.
     if (this.handed.length === 0 || this.handed.length === MAX_HANDED) this.handed = [gathered];
     else this.handed.push(gathered);

@@ -66,6 +66,10 @@ export class Application implements Connection {
     this.status = "closed";
   }
 
+  reset(): void {
+    this.destroy();
+  }
+
   /** Bytes for the other side. */
   give(bytes: Buffer): void {
     // What is read is the reader's.

@@ -6,10 +6,8 @@ import {
   parseMicrodescriptorsSteps,
 } from "@allium/netdoc";
 import { Clock, Effect, type FileSystem } from "effect";
-import { digestForDiffs } from "../download/consensus.ts";
-import { type Holdings, REASONABLY_LIVE_MILLIS } from "../download/holdings.ts";
+import type { Holdings } from "../download/holdings.ts";
 import { LIMITS } from "../download/resources.ts";
-import type { DocumentWorker } from "../worker/document-worker.ts";
 import { CacheFile } from "./cache-file.ts";
 import { formatStored, readStored } from "./last-listed.ts";
 
@@ -21,6 +19,7 @@ const mebibyte = 1024 * 1024;
  */
 export class DirectoryCache {
   readonly #holdings: Holdings;
+  readonly #late: number;
   readonly #certificates: CacheFile;
   readonly #consensus: CacheFile;
   readonly #microdescriptors: CacheFile;
@@ -31,15 +30,17 @@ export class DirectoryCache {
     microdescriptors?: ReadonlyMap<string, Microdescriptor>;
   } = {};
 
-  constructor(directory: string, holdings: Holdings) {
+  /** @param late how long ago a consensus may have ended to be taken over, in milliseconds */
+  constructor(directory: string, holdings: Holdings, late: number) {
     this.#holdings = holdings;
+    this.#late = late;
     this.#certificates = new CacheFile(`${directory}/cached-certs`, LIMITS.certificates);
     this.#consensus = new CacheFile(`${directory}/cached-microdesc-consensus`, LIMITS.consensus);
     this.#microdescriptors = new CacheFile(`${directory}/cached-microdescs`, 64 * mebibyte);
   }
 
   /** Takes over what is stored and still good. */
-  get load(): Effect.Effect<void, never, FileSystem.FileSystem | DocumentWorker> {
+  get load(): Effect.Effect<void, never, FileSystem.FileSystem> {
     const holdings = this.#holdings;
     return Effect.gen({ self: this }, function* () {
       const now = yield* Clock.currentTimeMillis;
@@ -54,10 +55,8 @@ export class DirectoryCache {
         consensus: yield* this.#consensus.load((text) =>
           Effect.gen({ self: this }, function* () {
             const unverified = yield* this.#consensus.read(() => parseConsensusSteps(text));
-            const signedDigest = yield* digestForDiffs(text);
             yield* this.#consensus.judge(() => {
-              const offered = holdings.offer(unverified, text);
-              holdings.acceptConsensus({ ...offered, signedDigest }, now, REASONABLY_LIVE_MILLIS);
+              holdings.acceptConsensus(holdings.offer(unverified, text), now, this.#late);
             });
           }),
         ),

@@ -1,7 +1,7 @@
-import type { Transport } from "@allium/channel";
 import {
   ConsensusDiffError,
   type ConsensusFlavor,
+  type Fingerprint,
   isConsensusDiff,
   parseConsensusSteps,
   type UnixMillis,
@@ -9,30 +9,28 @@ import {
   VerificationError,
 } from "@allium/netdoc";
 import { Effect } from "effect";
-import type { Authority } from "../authorities.ts";
 import { DirectoryFetchError } from "../errors.ts";
-import type { DirectoryTiming } from "../timing.ts";
+import type { DirectoryResponse } from "../http/client.ts";
+import type { DirectorySource } from "../sources/source.ts";
 import { DocumentWorker } from "../worker/document-worker.ts";
-import { get, judge, judgement, NothingNewer, read } from "./get.ts";
+import { type AskContext, ask } from "./ask.ts";
+import { judge, judgement, NothingNewer, read } from "./judge.ts";
 import { consensusPath, LIMITS } from "./resources.ts";
 
 /** A consensus that was read, and whose signatures are to be checked when the certificates are there. */
 export interface OfferedConsensus {
   readonly unverified: UnverifiedConsensus;
   readonly text: Buffer;
-  /** Its name in diffs; undefined if that could not be found out. */
-  readonly signedDigest: string | undefined;
 }
 
 /** What is asked for, and what is there already. */
 export interface ConsensusRequest {
   readonly flavor: ConsensusFlavor;
-  /** Whose signatures count. */
-  readonly authorities: ReadonlyArray<Authority>;
-  readonly timing: DirectoryTiming;
-  /** The newest that is held. */
+  /** The identities of the authorities whose signatures count. */
+  readonly trusted: ReadonlyArray<Fingerprint>;
+  /** The newest that is held. Its name in diffs is found out, unless it is known. */
   readonly held:
-    | { readonly text: Buffer; readonly validAfter: UnixMillis; readonly signedDigest: string | undefined }
+    | { readonly text: Buffer; readonly validAfter: UnixMillis; readonly signedDigest?: string | undefined }
     | undefined;
   /** Whether a diff from it would do. */
   readonly diff: boolean;
@@ -57,35 +55,56 @@ export const checkOffered = (
     );
 };
 
-/** The name of a consensus in diffs. Without it all goes on, but for diffs. */
+/**
+ * The name of a consensus in diffs. Without it all goes on, but for diffs. It takes a thread, so whoever neither asks for a diff nor
+ * serves any does without.
+ */
 export const digestForDiffs = (text: Buffer): Effect.Effect<string | undefined, never, DocumentWorker> =>
   Effect.flatMap(DocumentWorker, (worker) => worker.signedDigest(text)).pipe(
     Effect.catch((error) => Effect.as(Effect.logInfo(`no diffs from this consensus: ${error.message}`), undefined)),
   );
 
-/** Fetches a consensus, or a diff and makes one of that, and reads it. */
-export const downloadConsensus = Effect.fnUntraced(function* (
+/** A consensus of which is known where it came from. */
+export type DownloadedConsensus = OfferedConsensus & { readonly url: string };
+
+/**
+ * Fetches a consensus, or a diff and makes one of that, reads it, and has it judged.
+ *
+ * @param accept checks its signatures and its times, and takes it. What it fails with is the directory's failure
+ */
+export const downloadConsensus = <A, R>(
+  context: AskContext,
   request: ConsensusRequest,
-  authority: Authority,
-): Effect.fn.Return<OfferedConsensus & { readonly url: string }, DirectoryFetchError, Transport | DocumentWorker> {
-  const { flavor, held, timing } = request;
-  const { url, body } = yield* get(
-    {
-      endpoint: authority.download,
-      path: consensusPath(
-        flavor,
-        request.authorities.map(({ v3Identity }) => v3Identity),
-      ),
+  source: DirectorySource,
+  accept: (offered: DownloadedConsensus) => Effect.Effect<A, DirectoryFetchError, R>,
+): Effect.Effect<A, DirectoryFetchError, R | DocumentWorker> => {
+  const { flavor, trusted, held, diff } = request;
+  return Effect.gen(function* () {
+    const asked = {
+      what: "consensus",
+      path: consensusPath(flavor, trusted),
       ifModifiedSince: held?.validAfter,
-      diffFrom: request.diff ? held?.signedDigest : undefined,
+      diffFrom: diff && held !== undefined ? (held.signedDigest ?? (yield* digestForDiffs(held.text))) : undefined,
       limit: LIMITS.consensus,
-    },
-    timing,
-  );
+    } as const;
+    return yield* ask(context, source, asked, (response) =>
+      Effect.gen(function* () {
+        const offered = yield* offeredBy(response, request);
+        return { value: yield* accept(offered), outcome: { _tag: "Answered" } };
+      }),
+    );
+  });
+};
+
+/** The consensus that is in an answer. */
+const offeredBy = Effect.fnUntraced(function* (
+  { url, body }: DirectoryResponse,
+  { flavor, held }: ConsensusRequest,
+): Effect.fn.Return<DownloadedConsensus, DirectoryFetchError, DocumentWorker> {
   const text = held !== undefined && isConsensusDiff(body) ? yield* applied(url, held.text, body) : body;
   const unverified = yield* read(url, () => parseConsensusSteps(text));
   yield* judge(url, () => checkOffered(unverified, flavor, held?.validAfter));
-  return { url, unverified, text, signedDigest: yield* digestForDiffs(text) };
+  return { url, unverified, text };
 });
 
 /** The consensus that a diff makes of the one that is held. */

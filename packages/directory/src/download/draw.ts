@@ -1,12 +1,15 @@
-import type { Authority } from "../authorities.ts";
+import { Effect } from "effect";
+import type { NoDirectorySource } from "../errors.ts";
+import type { DirectorySource, DirectorySources, DirectoryWish } from "../sources/source.ts";
 
-/** A random authority, other than one that has just failed if there is another. */
-export const drawAuthority = (
-  authorities: ReadonlyArray<Authority>,
-  draw: (limit: number) => number,
-  except?: Authority,
-): Authority => {
-  const others = authorities.filter((authority) => authority !== except);
-  const candidates = others.length === 0 ? authorities : others;
-  return candidates[draw(candidates.length)] as Authority;
+/** A directory, if possible none of those that have failed before. */
+export const drawAnother = (
+  sources: DirectorySources["Service"],
+  wish: DirectoryWish,
+  failed: ReadonlyArray<DirectorySource>,
+): Effect.Effect<DirectorySource, NoDirectorySource> => {
+  const anyone = sources.draw(wish);
+  return failed.length === 0
+    ? anyone
+    : Effect.catch(sources.draw({ ...wish, except: [...wish.except, ...failed] }), () => anyone);
 };

@@ -30,6 +30,8 @@ export class Holdings {
   #snapshot: DirectorySnapshot = emptySnapshot;
   /** Keys of others that have signed the consensus. Anybody can add such a signature, so they are believed nothing. */
   #strangers: ReadonlyArray<CertificateName> = [];
+  /** Microdescriptors that are what the consensus names, and are no microdescriptors that can be read. Nobody is asked again. */
+  #unreadable = new Set<string>();
   /** When a consensus that listed the microdescriptor became valid, by digest. */
   #lastListed = new Map<string, UnixMillis>();
 
@@ -49,7 +51,7 @@ export class Holdings {
    * @throws VerificationError if it is of another flavour
    * @throws NothingNewer if the one that is held is at least as new
    */
-  offer(unverified: UnverifiedConsensus, text: Buffer): Omit<OfferedConsensus, "signedDigest"> {
+  offer(unverified: UnverifiedConsensus, text: Buffer): OfferedConsensus {
     checkOffered(unverified, "microdesc", this.#snapshot.consensus?.lifetime.validAfter);
     return { unverified, text };
   }
@@ -66,10 +68,10 @@ export class Holdings {
    * @throws VerificationError if too few trusted authorities have signed it
    * @throws ValidityError if it is not of this time
    */
-  acceptConsensus({ unverified, text, signedDigest }: OfferedConsensus, now: UnixMillis, late = 0): Consensus {
-    const consensus = unverified.verify(this.#trust(now));
+  acceptConsensus({ unverified, text }: OfferedConsensus, now: UnixMillis, late = 0): Consensus {
+    const consensus = this.#verify(unverified, now, late);
     consensus.checkUsable(now, late);
-    const held: HeldConsensus = { consensus, text, signedDigest, signers: unverified.signers };
+    const held: HeldConsensus = { consensus, text, signers: unverified.signers };
     this.#strangers = unverified.signatures
       .filter(({ authority }) => !this.#authorities.includes(authority))
       .map(({ authority, signingKey }) => ({ identity: authority, signingKey }))
@@ -108,8 +110,19 @@ export class Holdings {
 
   /** The digests of microdescriptors that the consensus lists and that are not here. */
   missingMicrodescriptors(): ReadonlyArray<string> {
-    const { consensus, microdescriptors } = this.#snapshot;
-    return consensus === undefined ? [] : missing(consensus, microdescriptors);
+    return this.#missing(this.#snapshot);
+  }
+
+  /** Those of some microdescriptors that are to be fetched still. */
+  missingOf(digests: ReadonlyArray<string>): ReadonlyArray<string> {
+    const { microdescriptors } = this.#snapshot;
+    return digests.filter((digest) => !microdescriptors.has(digest) && !this.#unreadable.has(digest));
+  }
+
+  /** There is no use in fetching a microdescriptor of the consensus: it came, and cannot be read. */
+  markUnreadable(digest: string): void {
+    this.#unreadable.add(digest);
+    this.#update({});
   }
 
   /** Takes those microdescriptors whose digests are wanted; answers with how many. */
@@ -152,12 +165,25 @@ export class Holdings {
     return this.#strangers.some((one) => one.identity === identity && one.signingKey === signingKeyDigest);
   }
 
+  #verify(unverified: UnverifiedConsensus, now: UnixMillis, late: number): Consensus {
+    const trust = this.#trust(now);
+    try {
+      return unverified.verify(trust);
+    } catch (error) {
+      // To a clock that is years ahead the certificates have expired too: that it is of another time says more.
+      if (unverified.missingCertificates(trust).length > 0) unverified.lifetime.check(now, 0, late);
+      throw error;
+    }
+  }
+
   #trust(now: UnixMillis) {
     return { authorities: this.#authorities, certificates: this.#snapshot.certificates, now };
   }
 
   #markListed({ routers, lifetime }: Consensus): void {
     for (const { descriptorDigest } of routers) this.#lastListed.set(descriptorDigest, lifetime.validAfter);
+    const listed = new Set(routers.map(({ descriptorDigest }) => descriptorDigest));
+    this.#unreadable = new Set([...this.#unreadable].filter((digest) => listed.has(digest)));
   }
 
   #stillWanted(now: UnixMillis): ReadonlyMap<string, Microdescriptor> {
@@ -169,9 +195,14 @@ export class Holdings {
 
   #update(changed: Partial<DirectorySnapshot>): void {
     const next = { ...this.#snapshot, ...changed };
-    const missingMicrodescriptors =
-      next.consensus === undefined ? 0 : missing(next.consensus, next.microdescriptors).length;
-    this.#snapshot = { ...next, missingMicrodescriptors };
+    this.#snapshot = { ...next, missingMicrodescriptors: this.#missing(next).length };
+  }
+
+  #missing({ consensus, microdescriptors }: DirectorySnapshot): ReadonlyArray<string> {
+    if (consensus === undefined) return [];
+    return consensus.routers
+      .map((router) => router.descriptorDigest)
+      .filter((digest) => !microdescriptors.has(digest) && !this.#unreadable.has(digest));
   }
 }
 
@@ -179,6 +210,3 @@ const isForgotten = (lastListed: UnixMillis, now: UnixMillis): boolean =>
   now - lastListed > MICRODESCRIPTOR_LIFETIME_MILLIS;
 
 const keyOf = ({ identity, signingKeyDigest }: AuthorityCertificate): string => `${identity}-${signingKeyDigest}`;
-
-const missing = (consensus: Consensus, microdescriptors: ReadonlyMap<string, Microdescriptor>): ReadonlyArray<string> =>
-  consensus.routers.map((router) => router.descriptorDigest).filter((digest) => !microdescriptors.has(digest));

@@ -3,6 +3,9 @@ import type { CertificateName, ConsensusFlavor, Fingerprint } from "@allium/netd
 /** How many microdescriptors are asked for at once: some proxies take no longer URL (dir-spec 4.3). */
 export const MICRODESCRIPTORS_PER_REQUEST = 92;
 
+/** How many are asked for at once where there is no such proxy: on a stream of a circuit (as tor does). */
+export const MICRODESCRIPTORS_PER_LONG_REQUEST = 500;
+
 /** How many router descriptors or extra-info documents are asked for at once (dir-spec, appendix B). */
 export const DESCRIPTORS_PER_REQUEST = 96;
 

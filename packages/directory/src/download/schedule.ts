@@ -39,10 +39,10 @@ const longestSlack = 120 * second;
 const longestWindow = 24 * 3600 * second;
 
 /**
- * When to fetch the consensus that follows a given one: as a cache does, at a random time in the first half-interval after it
+ * When a cache fetches the consensus that follows a given one: at a random time in the first half-interval after it
  * is no longer fresh, and before it ends (dir-spec 4.1). In the past, if it ended long ago.
  */
-export const nextConsensusFetch = (consensus: Consensus, draw: Draw): UnixMillis => {
+export const nextCacheFetch = (consensus: Consensus, draw: Draw): UnixMillis => {
   const { validAfter, freshUntil, validUntil } = consensus.lifetime;
   const interval = freshUntil - validAfter;
   // Clocks may differ a little, and authorities take a moment to have it.
@@ -50,5 +50,19 @@ export const nextConsensusFetch = (consensus: Consensus, draw: Draw): UnixMillis
   const untilEnd = validUntil - freshUntil - second;
   const window = Math.max(second, Math.min(Math.floor(interval / 2), untilEnd, longestWindow));
   const start = Math.min(freshUntil + slack, Math.max(freshUntil, validUntil - window - second));
+  return start + draw(window);
+};
+
+/**
+ * When a client fetches the consensus that follows a given one: at a random time after the caches should have it, three quarters
+ * of an interval after it is no longer fresh, and in the first seven eighths of what is left until it ends (dir-spec 5.1). In the
+ * past, if it ended long ago.
+ */
+export const nextClientFetch = (consensus: Consensus, draw: Draw): UnixMillis => {
+  const { validAfter, freshUntil, validUntil } = consensus.lifetime;
+  const wait = Math.min(Math.floor(((freshUntil - validAfter) * 3) / 4), longestWindow);
+  const left = validUntil - freshUntil - wait;
+  const window = Math.max(second, Math.min(Math.floor((left * 7) / 8), longestWindow));
+  const start = Math.min(freshUntil + wait, Math.max(freshUntil, validUntil - window - second));
   return start + draw(window);
 };

@@ -1,7 +1,8 @@
-import { type Connection, type Endpoint, formatEndpoint, Transport, TransportError } from "@allium/channel";
+import { type Connection, TransportError } from "@allium/channel";
 import { Signal } from "@allium/kernel";
-import { Effect } from "effect";
+import { type Duration, Effect, type Scope } from "effect";
 import { DirectoryFetchError } from "../errors.ts";
+import type { DirectorySource } from "../sources/source.ts";
 import type { DirectoryTiming } from "../timing.ts";
 import { acceptEncoding, BodyError, unpackBody } from "./body.ts";
 import { type Headers, HttpError, shorten } from "./head.ts";
@@ -9,7 +10,6 @@ import { type HttpResponse, ResponseReader } from "./response.ts";
 
 /** One request to a directory. */
 export interface DirectoryRequest {
-  readonly endpoint: Endpoint;
   /** Begins with `/tor/`. */
   readonly path: string;
   /** What to post; without it the request is a GET. */
@@ -35,14 +35,16 @@ export interface DirectoryResponse {
 /** The most that the head of an answer may have. */
 export const MAX_RESPONSE_HEAD = 16 * 1024;
 
+/** Who is asked, and the way there. */
+export type Asked = Pick<DirectorySource, "address" | "connect">;
+
 /** A request as it is named in errors and logs. */
-const urlOf = ({ endpoint, path }: DirectoryRequest): string =>
-  `http://${formatEndpoint(endpoint)}${shorten(path, 120)}`;
+const urlOf = ({ address }: Asked, { path }: DirectoryRequest): string => `http://${address}${shorten(path, 120)}`;
 
 /** The bytes of a request (dir-spec 6.1). */
-export const formatRequest = (request: DirectoryRequest): Buffer => {
-  const { endpoint, path, post, ifModifiedSince, diffFrom } = request;
-  const lines = [`${post === undefined ? "GET" : "POST"} ${path} HTTP/1.0`, `Host: ${formatEndpoint(endpoint)}`];
+const formatRequest = ({ address }: Asked, request: DirectoryRequest): Buffer => {
+  const { path, post, ifModifiedSince, diffFrom } = request;
+  const lines = [`${post === undefined ? "GET" : "POST"} ${path} HTTP/1.0`, `Host: ${address}`];
   if (post === undefined) lines.push(`Accept-Encoding: ${acceptEncoding}`);
   else lines.push(`Content-Length: ${post.length}`);
   if (ifModifiedSince !== undefined) lines.push(`If-Modified-Since: ${new Date(ifModifiedSince).toUTCString()}`);
@@ -55,31 +57,17 @@ export const formatRequest = (request: DirectoryRequest): Buffer => {
  * Sends one request over a connection of its own and reads the answer. Whatever its status, an answer is a success.
  */
 export const exchange = Effect.fn("directory.exchange")(function* (
+  asked: Asked,
   request: DirectoryRequest,
   timing: DirectoryTiming,
-): Effect.fn.Return<DirectoryResponse, DirectoryFetchError, Transport> {
-  const transport = yield* Transport;
-  const url = urlOf(request);
-  const late = (what: string) => ({
-    orElse: () => Effect.fail(new DirectoryFetchError({ url, problem: "timeout", detail: what })),
-  });
-  const broken = (cause: TransportError) =>
-    new DirectoryFetchError({ url, problem: "transport", detail: cause.message, cause });
-
-  const connect = transport
-    .connect(request.endpoint, { tls: false })
-    .pipe(
-      Effect.mapError(broken),
-      Effect.timeoutOrElse({ duration: timing.connectTimeout, ...late("no connection in time") }),
-    );
-  const response = yield* Effect.acquireUseRelease(
-    connect,
-    (connection) => {
-      connection.write(formatRequest(request));
+): Effect.fn.Return<DirectoryResponse, DirectoryFetchError> {
+  const url = urlOf(asked, request);
+  const response = yield* Effect.scoped(
+    Effect.flatMap(connectTo(asked, url, timing), (connection) => {
+      connection.write(formatRequest(asked, request));
       return receive(connection, request, url, timing);
-    },
-    (connection) => Effect.sync(() => connection.destroy()),
-  ).pipe(Effect.timeoutOrElse({ duration: timing.exchangeTimeout, ...late("no whole answer in time") }));
+    }),
+  ).pipe(late(url, timing.exchangeTimeout, "no whole answer in time"));
   const { status, reason, headers } = response;
   const encoding = (headers.get("content-encoding") ?? "identity").toLowerCase();
   const body = yield* Effect.mapError(unpackBody(encoding, response.body, request.limit), (cause) =>
@@ -87,6 +75,30 @@ export const exchange = Effect.fn("directory.exchange")(function* (
   );
   return { url, status, reason, headers, body };
 });
+
+/**
+ * A connection to a directory, until the scope closes.
+ *
+ * @param url for errors
+ */
+export const connectTo = (
+  asked: Asked,
+  url: string,
+  { connectTimeout }: DirectoryTiming,
+): Effect.Effect<Connection, DirectoryFetchError, Scope.Scope> =>
+  Effect.acquireRelease(asked.connect, (connection) => Effect.sync(() => connection.destroy()), {
+    interruptible: true,
+  }).pipe(
+    Effect.mapError((cause) => new DirectoryFetchError({ url, problem: "transport", detail: cause.message, cause })),
+    late(url, connectTimeout, "no connection in time"),
+  );
+
+/** Fails what takes too long. */
+const late = (url: string, duration: Duration.Duration, detail: string) =>
+  Effect.timeoutOrElse({
+    duration,
+    orElse: () => Effect.fail(new DirectoryFetchError({ url, problem: "timeout", detail })),
+  });
 
 /** Reads an answer to its end. */
 const receive = (
@@ -114,13 +126,7 @@ const receive = (
     for (;;) {
       const response = yield* step;
       if (response !== undefined) return response;
-      yield* changed.wait.pipe(
-        Effect.timeoutOrElse({
-          duration: timing.stallTimeout,
-          orElse: () =>
-            Effect.fail(new DirectoryFetchError({ url, problem: "timeout", detail: "the answer does not go on" })),
-        }),
-      );
+      yield* changed.wait.pipe(late(url, timing.stallTimeout, "the answer does not go on"));
     }
   });
 };

@@ -19,6 +19,8 @@ import { MAX_DESCRIPTOR_BYTES } from "./limits.ts";
 export interface VerifiedConsensus {
   readonly consensus: Consensus;
   readonly offered: OfferedConsensus;
+  /** Its name in diffs; undefined if that could not be found out. */
+  readonly signedDigest: string | undefined;
 }
 
 /**
@@ -49,7 +51,7 @@ export class MirrorFiles {
         verified.checkUsable(trust.now, REASONABLY_LIVE_MILLIS);
         return verified;
       });
-      loaded = { consensus, offered: { unverified, text, signedDigest: yield* digestForDiffs(text) } };
+      loaded = { consensus, offered: { unverified, text }, signedDigest: yield* digestForDiffs(text) };
     });
     return Effect.map(file.load(accept), () => loaded);
   }

@@ -1,8 +1,9 @@
-import type { Entropy, Transport } from "@allium/channel";
+import type { Entropy } from "@allium/channel";
 import { Reactor, Signal, type WiredReactor } from "@allium/kernel";
 import type { ConsensusFlavor } from "@allium/netdoc";
 import { Context, Effect, FiberSet, type FileSystem, Layer, Stream } from "effect";
 import { type NetworkConfig, timingOf } from "../network-config.ts";
+import type { DirectorySources } from "../sources/source.ts";
 import { DirectoryView } from "../view.ts";
 import type { DocumentWorker } from "../worker/document-worker.ts";
 import { ConsensusArchive } from "./archive.ts";
@@ -34,7 +35,7 @@ export class DirectoryMirror extends Context.Service<
 
 const make = Effect.fnUntraced(function* (config: MirrorConfig) {
   const timing = timingOf(config);
-  const platform = yield* Effect.context<Transport | Entropy | FileSystem.FileSystem | DocumentWorker>();
+  const platform = yield* Effect.context<DirectorySources | Entropy | FileSystem.FileSystem | DocumentWorker>();
   const view = yield* DirectoryView;
   const bodies = yield* FiberSet.make<void>();
   const archive = new ConsensusArchive(`${config.dataDirectory}/earlier-consensuses`);
@@ -62,7 +63,7 @@ const make = Effect.fnUntraced(function* (config: MirrorConfig) {
           const changed = Signal.make();
           yield* Effect.forkScoped(Stream.runForEach(view.changes, () => Effect.sync(() => changed.notify())));
           return yield* runMirror({
-            authorities: config.authorities,
+            trusted: config.trusted,
             timing,
             current: view.current,
             changed,
@@ -82,5 +83,8 @@ const make = Effect.fnUntraced(function* (config: MirrorConfig) {
 /** The directory mirror of a relay. */
 export const layer = (
   config: MirrorConfig,
-): Layer.Layer<DirectoryMirror, never, DirectoryView | Transport | Entropy | FileSystem.FileSystem | DocumentWorker> =>
-  Layer.effect(DirectoryMirror, make(config));
+): Layer.Layer<
+  DirectoryMirror,
+  never,
+  DirectoryView | DirectorySources | Entropy | FileSystem.FileSystem | DocumentWorker
+> => Layer.effect(DirectoryMirror, make(config));

@@ -1,10 +1,11 @@
-import { Entropy, type Transport } from "@allium/channel";
+import { Entropy } from "@allium/channel";
 import type { Signal } from "@allium/kernel";
 import type { ConsensusFlavor, ConsensusTrust, UnixMillis } from "@allium/netdoc";
 import { Clock, Duration, Effect, type FileSystem } from "effect";
-import type { Authority } from "../authorities.ts";
-import { drawAuthority } from "../download/draw.ts";
+import { digestForDiffs } from "../download/consensus.ts";
+import { drawAnother } from "../download/draw.ts";
 import { Backoff } from "../download/schedule.ts";
+import { type DirectorySource, DirectorySources } from "../sources/source.ts";
 import type { DirectorySnapshot } from "../view.ts";
 import type { DocumentWorker } from "../worker/document-worker.ts";
 import type { ConsensusArchive } from "./archive.ts";
@@ -24,7 +25,7 @@ export interface MirrorContext extends MirrorFetchContext {
   readonly serve: (consensus: ConsensusToServe) => Effect.Effect<void, never, FileSystem.FileSystem>;
 }
 
-type Requirements = Transport | Entropy | FileSystem.FileSystem | DocumentWorker;
+type Requirements = DirectorySources | Entropy | FileSystem.FileSystem | DocumentWorker;
 
 /** Something that is to be done, and when. */
 interface Need {
@@ -45,22 +46,23 @@ const hour = 3_600_000;
 export const runMirror = (context: MirrorContext): Effect.Effect<never, never, Requirements> =>
   Effect.gen(function* () {
     const { below } = yield* Entropy;
-    const { authorities, current, changed, archive, store, files, served } = context;
+    const sources = yield* DirectorySources;
+    const { trusted, current, changed, archive, store, files, served } = context;
     const cap = Duration.toMillis(context.timing.fetchRetryCap);
     const backoffs = { consensus: new Backoff(cap), routers: new Backoff(cap), extraInfos: new Backoff(cap) };
     /** When the next attempt at each may be made. */
     const due = { consensus: 0, routers: 0, extraInfos: 0 };
-    let failed: Authority | undefined;
+    let failed: DirectorySource | undefined;
     /** Whether to do with a diff: not after one that came to nothing. */
     let diff = true;
 
     const trust = (now: UnixMillis): ConsensusTrust => ({
-      authorities: authorities.map(({ v3Identity }) => v3Identity),
+      authorities: trusted,
       certificates: current().certificates,
       now,
     });
 
-    const serveNs = ({ consensus, offered }: VerifiedConsensus) =>
+    const serveNs = ({ consensus, offered, signedDigest }: VerifiedConsensus) =>
       Effect.gen(function* () {
         store.list(consensus.routers, consensus.lifetime.validAfter, yield* Clock.currentTimeMillis);
         yield* context.serve({
@@ -68,7 +70,7 @@ export const runMirror = (context: MirrorContext): Effect.Effect<never, never, R
           text: offered.text,
           lifetime: consensus.lifetime,
           signers: offered.unverified.signers,
-          signedDigest: offered.signedDigest,
+          signedDigest,
         });
       });
 
@@ -76,7 +78,8 @@ export const runMirror = (context: MirrorContext): Effect.Effect<never, never, R
     const follow = Effect.gen(function* () {
       const { held, params } = current();
       if (held === undefined) return;
-      const { consensus, text, signers, signedDigest } = held;
+      const { consensus, text, signers } = held;
+      const signedDigest = yield* digestForDiffs(text);
       yield* context.serve({ flavor: "microdesc", text, lifetime: consensus.lifetime, signers, signedDigest });
       const now = yield* Clock.currentTimeMillis;
       yield* archive.prune(now - params.get(...maxAgeHours) * hour);
@@ -84,24 +87,35 @@ export const runMirror = (context: MirrorContext): Effect.Effect<never, never, R
     });
 
     const consensus = Effect.gen(function* () {
-      const authority = drawAuthority(authorities, below, failed);
-      const fetched = yield* Effect.result(fetchNsConsensus(context, authority, served("ns"), diff, trust));
+      const fetched = yield* Effect.result(
+        Effect.gen(function* () {
+          failed = yield* drawAnother(
+            sources,
+            { what: "consensus", except: [], urgent: false },
+            failed === undefined ? [] : [failed],
+          );
+          const { name } = failed;
+          return { name, verified: yield* fetchNsConsensus(context, failed, served("ns"), diff, trust) };
+        }),
+      );
       const now = yield* Clock.currentTimeMillis;
       if (fetched._tag === "Failure") {
         const { isHarmless, message } = fetched.failure;
-        failed = authority;
         diff = isHarmless;
         due.consensus = now + backoffs.consensus.next(below);
-        return yield* Effect.logInfo(`no new ns consensus from ${authority.name}: ${message}`);
+        return yield* Effect.logInfo(
+          `no new ns consensus${failed === undefined ? "" : ` from ${failed.name}`}: ${message}`,
+        );
       }
+      const { name, verified } = fetched.success;
       failed = undefined;
       diff = true;
       for (const backoff of Object.values(backoffs)) backoff.reset();
       due.routers = now;
       due.extraInfos = now;
-      yield* serveNs(fetched.success);
-      yield* files.saveConsensus(fetched.success.offered.text);
-      yield* Effect.logDebug(`new ns consensus from ${authority.name}`);
+      yield* serveNs(verified);
+      yield* files.saveConsensus(verified.offered.text);
+      yield* Effect.logDebug(`new ns consensus from ${name}`);
     });
 
     const routers = Effect.gen(function* () {

@@ -1,4 +1,4 @@
-import type { Transport } from "@allium/channel";
+import { Transport } from "@allium/channel";
 import type { UnixMillis } from "@allium/netdoc";
 import { Clock, Effect } from "effect";
 import type { Authority } from "../authorities.ts";
@@ -6,6 +6,7 @@ import { LIMITS, uploadPath } from "../download/resources.ts";
 import type { DirectoryFetchError } from "../errors.ts";
 import { exchange } from "../http/client.ts";
 import { shorten } from "../http/head.ts";
+import { plainSource } from "../sources/authority-sources.ts";
 import type { DirectoryTiming } from "../timing.ts";
 import type { OwnDocuments } from "./descriptor-source.ts";
 
@@ -26,13 +27,9 @@ export const uploadOnce = Effect.fn("directory.upload")(function* (
   { descriptor, extraInfo }: OwnDocuments,
   timing: DirectoryTiming,
 ): Effect.fn.Return<Exclude<UploadOutcome, { _tag: "Waiting" }>, never, Transport> {
-  const request = {
-    endpoint: authority.upload,
-    path: uploadPath,
-    post: Buffer.from(descriptor + extraInfo),
-    limit: LIMITS.upload,
-  };
-  const answer = yield* Effect.result(exchange(request, timing));
+  const asked = plainSource(yield* Transport, authority.name, authority.upload);
+  const request = { path: uploadPath, post: Buffer.from(descriptor + extraInfo), limit: LIMITS.upload };
+  const answer = yield* Effect.result(exchange(asked, request, timing));
   const at = yield* Clock.currentTimeMillis;
   if (answer._tag === "Failure") return { _tag: "Unreachable", at, error: answer.failure };
   const { status, reason, headers, body } = answer.success;

@@ -22,12 +22,18 @@ const pem = (label: string, bytes: Buffer): string =>
 /** The keys with which a pretended authority signs, so that tests can have any consensus that they need. */
 export class AuthorityKeys {
   readonly nickname: string;
-  readonly identityKey = newRsaKey();
-  signingKey = newRsaKey();
-  readonly identity: Fingerprint = digestOf(this.identityKey);
+  readonly identityKey: RsaKeyPair;
+  signingKey: RsaKeyPair;
+  readonly identity: Fingerprint;
+  private readonly newKey: () => RsaKeyPair;
 
-  constructor(nickname: string) {
+  /** @param newKey where its keys come from, the identity first; any, if nothing depends on which they are */
+  constructor(nickname: string, newKey: () => RsaKeyPair = newRsaKey) {
     this.nickname = nickname;
+    this.newKey = newKey;
+    this.identityKey = newKey();
+    this.signingKey = newKey();
+    this.identity = digestOf(this.identityKey);
   }
 
   get signingKeyDigest(): Fingerprint {
@@ -36,7 +42,7 @@ export class AuthorityKeys {
 
   /** Takes another signing key, as authorities do every few months. */
   rotate(): void {
-    this.signingKey = newRsaKey();
+    this.signingKey = this.newKey();
   }
 
   /** The certificate of the present signing key (dir-spec 3.1). */

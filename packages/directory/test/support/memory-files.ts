@@ -22,6 +22,8 @@ export class MemoryFiles {
       return file === undefined ? Effect.fail(fault("NotFound", method, path)) : Effect.succeed(file);
     };
     return FileSystem.layerNoop({
+      makeDirectory: () => Effect.void,
+      access: () => Effect.void,
       stat: (path) =>
         Effect.map(need("stat", path), ({ bytes }) => ({ size: ByteSize.bytes(bytes.length) }) as FileSystem.File.Info),
       readFile: (path) => Effect.map(need("readFile", path), ({ bytes }) => bytes),

@@ -1,5 +1,5 @@
 import { deflateSync } from "node:zlib";
-import { layerEntropySeeded, MemoryNetwork } from "@allium/channel";
+import { type Entropy, layerEntropySeeded, MemoryNetwork, type Transport } from "@allium/channel";
 import { Supervisor, TaskPolicy } from "@allium/kernel";
 import { Context, Effect, Layer, type Scope } from "effect";
 import { TestClock } from "effect/testing";
@@ -9,7 +9,9 @@ import {
   DescriptorSource,
   type DirectoryConfig,
   DirectoryReactor,
+  type DirectorySources,
   DirectoryView,
+  layerAuthoritySources,
   layerDirectory,
   layerDocumentWorkerInline,
   type OwnDocuments,
@@ -74,20 +76,26 @@ export class PretendedNetwork {
 
   /** A directory reactor, whose two parts run until the scope closes. */
   start(
-    config: Partial<DirectoryConfig> & Pick<DirectoryConfig, "authorities">,
+    {
+      authorities,
+      sources = layerAuthoritySources(authorities),
+      ...config
+    }: Partial<DirectoryConfig> & {
+      readonly authorities: ReadonlyArray<Authority>;
+      /** Who is asked. @default the authorities */
+      readonly sources?: Layer.Layer<DirectorySources, never, Transport | Entropy>;
+    },
     source?: DescriptorSource["Service"],
   ): Effect.Effect<
     { readonly reactor: DirectoryReactor["Service"]; readonly view: DirectoryView["Service"] },
     never,
     Scope.Scope
   > {
-    const layer = layerDirectory({ dataDirectory: "/data", testNetwork: false, ...config }).pipe(
-      Layer.provide([
-        this.memory.host(relayHost),
-        layerEntropySeeded("directory"),
-        this.files.layer,
-        layerDocumentWorkerInline,
-      ]),
+    const trusted = authorities.map(({ v3Identity }) => v3Identity);
+    const platform = Layer.mergeAll(this.memory.host(relayHost), layerEntropySeeded("directory"));
+    const directory = { dataDirectory: "/data", testNetwork: false, trusted, publishTo: authorities, ...config };
+    const layer = layerDirectory(directory).pipe(
+      Layer.provide([platform, sources.pipe(Layer.provide(platform)), this.files.layer, layerDocumentWorkerInline]),
       Layer.provideMerge(this.logs.layer),
     );
     return Effect.gen(function* () {
@@ -136,11 +144,17 @@ export class Electorate {
   readonly keys = ["auth0", "auth1", "auth2"].map((nickname) => new AuthorityKeys(nickname));
   /** The consensus that they have; undefined if there was none yet. */
   consensus: Buffer | undefined;
-  certificates = "";
+  /** By authority and signing key, as requests name them. */
+  readonly #certificates = new Map<string, string>();
   readonly microdescriptors = new Map<string, string>();
 
   get identities(): ReadonlyArray<string> {
     return this.keys.map(({ identity }) => identity);
+  }
+
+  /** All certificates. */
+  get certificates(): string {
+    return [...this.#certificates.values()].join("");
   }
 
   /** Makes the authorities agree on a consensus. */
@@ -152,7 +166,10 @@ export class Electorate {
     readonly params?: string;
   }): void {
     const { validAfter } = options;
-    this.certificates = this.keys.map((keys) => keys.certificate(validAfter - 1000, validAfter + year)).join("");
+    for (const keys of this.keys) {
+      const certificate = keys.certificate(validAfter - 1000, validAfter + year);
+      this.#certificates.set(`${keys.identity}-${keys.signingKeyDigest}`, certificate);
+    }
     this.consensus = writeConsensus({ signers: this.keys, ...options });
     for (const { microdescriptor } of options.relays)
       this.microdescriptors.set(microdescriptorDigest(microdescriptor), microdescriptor);
@@ -163,7 +180,11 @@ export class Electorate {
     if (method === "POST") return answer("", { status: "200 Server descriptor accepted" });
     if (target.startsWith("/tor/status-vote/current/consensus-microdesc/"))
       return this.consensus === undefined ? notFound : answer(this.consensus);
-    if (target.startsWith("/tor/keys/fp-sk/")) return this.certificates === "" ? notFound : answer(this.certificates);
+    if (target.startsWith("/tor/keys/fp-sk/")) {
+      const names = target.slice("/tor/keys/fp-sk/".length).split("+");
+      const certificates = names.map((name) => this.#certificates.get(name) ?? "").join("");
+      return certificates === "" ? notFound : answer(certificates);
+    }
     const digests = /^\/tor\/micro\/d\/(.*)$/.exec(target)?.[1]?.split("-") ?? [];
     const found = digests.map((digest) => this.microdescriptors.get(digest) ?? "").join("");
     return found === "" ? notFound : answer(found);

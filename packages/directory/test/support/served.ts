@@ -43,7 +43,7 @@ export const fullHoldings = (): Holdings => {
   const holdings = new Holdings(identities);
   holdings.acceptCertificates(certificates, torValidAfter);
   const offered = holdings.offer(parseConsensus(consensusText), consensusText);
-  holdings.acceptConsensus({ ...offered, signedDigest: consensusSignedDigest(consensusText) }, torValidAfter);
+  holdings.acceptConsensus(offered, torValidAfter);
   holdings.acceptMicrodescriptors(microdescriptors, new Set(holdings.missingMicrodescriptors()));
   return holdings;
 };
@@ -112,6 +112,9 @@ export const serverOf = Effect.fnUntraced(function* (setup: Setup = {}) {
         }),
         Layer.succeed(DirectoryReactor, {
           fetcher: undefined as never,
+          activity: undefined as never,
+          activities: Stream.empty,
+          retryNow: Effect.void,
           publisher: undefined as never,
           publish: () => Effect.void,
           publication: () => publication,

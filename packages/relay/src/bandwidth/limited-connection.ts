@@ -81,6 +81,11 @@ export class LimitedConnection extends WrappedConnection {
     this.inner.destroy();
   }
 
+  override reset(): void {
+    this.drop();
+    this.inner.reset();
+  }
+
   /** There are tokens again: writes what waits, and lets the reader look. */
   onTokens(): void {
     if (this.status === "closed") this.drop();

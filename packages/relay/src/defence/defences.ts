@@ -7,7 +7,7 @@ import {
   type RelayCircuit,
   type StreamAdmission,
 } from "@allium/circuit";
-import { Memory, type MemoryQuota, type Reclamation } from "@allium/kernel";
+import { Memory, type MemoryQuota, QuietLog, type Reclamation } from "@allium/kernel";
 import { Effect, type Scope } from "effect";
 import type { StreamBound } from "../exit/index.ts";
 import { monotonicMillis } from "../monotonic.ts";
@@ -16,7 +16,6 @@ import { type DosCounters, DosDefence } from "./dos-defence.ts";
 import type { DosParams } from "./dos-params.ts";
 import { QUIET_LOG_MILLIS } from "./limits.ts";
 import { Outgoing, type OutgoingBound } from "./outgoing.ts";
-import { QuietLog } from "./quiet-log.ts";
 
 // What the log says, each at most once in QUIET_LOG_MILLIS, with how often it has happened. `warn` where the operator can do
 // something about it.

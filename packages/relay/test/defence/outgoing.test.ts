@@ -31,7 +31,7 @@ const start = (bounds: { readonly max?: number; readonly maxDials?: number }) =>
     Effect.gen(function* () {
       // Endpoints are told apart by identity: two connections may lead to one address.
       const connection = Object.assign(new FakeConnection(), { remote: { host: "192.0.2.1", port: 1 } });
-      Deferred.doneUnsafe(attempts[index]!, Exit.succeed(connection));
+      Deferred.doneUnsafe(attempts[index]!, Exit.succeed<Connection>(connection));
       yield* settle;
       return connection;
     });
@@ -138,7 +138,7 @@ describe("connections that a relay opens", () => {
       const { outgoing, dial, attempts } = start({});
       const fiber = yield* dial();
       const connection = new FakeConnection();
-      Deferred.doneUnsafe(attempts[0]!, Exit.succeed(connection));
+      Deferred.doneUnsafe(attempts[0]!, Exit.succeed<Connection>(connection));
       fiber.interruptUnsafe();
       const exit = yield* Fiber.await(fiber);
       yield* settle;

@@ -44,6 +44,10 @@ export class FakeConnection implements Connection {
     this.listener = () => {};
   }
 
+  reset(): void {
+    this.destroy();
+  }
+
   /** The platform has taken all that was pending. */
   flush(): void {
     this.pending = 0;

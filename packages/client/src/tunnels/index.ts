@@ -1,0 +1,13 @@
+export { type AcquireParts, acquireTunnel, MAX_BUILDS_A_REQUEST, type Waiting } from "./acquire.ts";
+export { buildCircuit } from "./build-circuit.ts";
+export { type BuildProblem, describeProblem, isClock, isNoNetwork } from "./build-problem.ts";
+export { ExitRefusals } from "./exit-refusals.ts";
+export { ExpectedPorts } from "./expected-ports.ts";
+export { GuardKeeper } from "./guard-keeper.ts";
+export { endpointsOf, hopTarget } from "./hop-target.ts";
+export { MAX_BUILDING, type PoolParts, TunnelPool } from "./pool.ts";
+export type { TunnelRequest } from "./request.ts";
+export { defaultTunnelTimes, STREAM_TIMEOUTS_MILLIS, type TunnelTimes } from "./times.ts";
+export { Tunnel } from "./tunnel.ts";
+export { keepTunnels, type UpkeepParts } from "./upkeep.ts";
+export { Wakes } from "./wakes.ts";

@@ -1,0 +1,14 @@
+export { answer, type Behaviour, notFound } from "../../packages/directory/test/support/pretended-directory.ts";
+export * from "./client.ts";
+export * from "./consensus-draft.ts";
+export type { Answering, DirectoryQuestion } from "./directories.ts";
+export * from "./http-host.ts";
+export * from "./internet.ts";
+export * as Lies from "./lies.ts";
+export * as MemoryTorNetwork from "./memory-tor-network.ts";
+export type { SeenStream } from "./observed-openers.ts";
+export type { RelayCounts, RelayOptions } from "./plan.ts";
+export type { MemoryRelay } from "./relay.ts";
+export * from "./tor-client.ts";
+export { Trace } from "./trace.ts";
+export { inVirtualTime } from "./virtual-time.ts";
