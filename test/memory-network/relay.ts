@@ -48,6 +48,9 @@ interface Running {
   readonly circuits: RelayCircuits["Service"];
 }
 
+/** Names are looked up, and their addresses are refused. */
+const REFUSING = ExitPolicy.ofOptions({ rules: ["accept *:65535", "reject *:*"], ipv6: false, rejectPrivate: true });
+
 /** A relay of the network: Allium's channels, circuits, exit and directory server, on a host in memory. */
 export class MemoryRelay {
   readonly plan: RelayPlan;
@@ -59,6 +62,7 @@ export class MemoryRelay {
   private readonly clock: Clock.Clock;
   private running: Running | undefined;
   private starts = 0;
+  private refuses = false;
   private usedCircuits = 0;
 
   constructor(
@@ -116,6 +120,12 @@ export class MemoryRelay {
   stall(stalled: boolean): void {
     this.home.trace.note(this.nickname, stalled ? "hangs" : "goes on");
     this.home.stall(this.address, stalled);
+  }
+
+  /** While it refuses, no destination is permitted, whatever its policy says: a `tor` that was just started does so. */
+  refuse(refuses: boolean): void {
+    this.home.trace.note(this.nickname, refuses ? "refuses all" : "refuses no more");
+    this.refuses = refuses;
   }
 
   /** Ends it in order: circuits are destroyed, channels closed, and nobody listens any more. */
@@ -181,7 +191,7 @@ export class MemoryRelay {
         ? ExitPolicy.rejectAll
         : ExitPolicy.ofOptions({ rules: plan.policy, ipv6: false, rejectPrivate: true });
     const exit = layerExit({
-      policy: () => policy,
+      policy: () => (this.refuses ? REFUSING : policy),
       ipv6: () => false,
       isNetworkAddress: ({ address }, port) => home.isRelayAddress(address, port),
       isKnownRelay: (relay) => publisher.knows(relay),

@@ -9,6 +9,7 @@ import {
   type ExitRefusals,
   STREAM_TIMEOUTS_MILLIS,
   type Tunnel,
+  type TunnelRequest,
   type Waiting,
 } from "../tunnels/index.ts";
 import { judgeEnd, MAX_PLACES } from "./end-verdict.ts";
@@ -58,18 +59,25 @@ export const attach = <A>(parts: AttachParts, wanted: Attachment<A>): Effect.Eff
   const { pool, network, refusals, requestTimeout, onAnswer } = parts;
   const waiting: Waiting = { failure: undefined };
   const attempts = Effect.gen(function* () {
-    const descriptor = (exit: string) => network.table?.find(exit)?.status.descriptorDigest;
-    const avoid = refusals.against(wanted.destination, descriptor);
+    const { destination, needs, isolation } = wanted;
+    const consensus = () => network.table?.consensus.lifetime.validAfter;
+    /** Exits that this stream has asked in vain. */
+    const tried = new Set<Fingerprint>();
+    const avoided = () => {
+      const refusing = refusals.against(destination, consensus());
+      for (const exit of tried) refusing.add(exit);
+      return refusing;
+    };
     const silent = new Set<Fingerprint>();
     let silences = 0;
     let openedSince = Number.NEGATIVE_INFINITY;
     let places = 0;
     let refusal: ConnectError | undefined;
     for (let attempt = 0; ; attempt++) {
-      const { needs, isolation } = wanted;
-      const tunnel = yield* acquireTunnel(parts, { needs, isolation, avoid, silent, openedSince }, waiting).pipe(
+      const request = (): TunnelRequest => ({ needs, isolation, avoid: avoided(), silent, openedSince });
+      const tunnel = yield* acquireTunnel(parts, request, waiting).pipe(
         // That the exits are used up is what the last one of them said.
-        Effect.mapError((error) => (error.failure === "no-exit" && avoid.size > 0 ? (refusal ?? error) : error)),
+        Effect.mapError((error) => (error.failure === "no-exit" ? (refusal ?? error) : error)),
       );
       const answer = yield* ask(tunnel, attempt);
       if (answer._tag === "Answered") {
@@ -78,17 +86,17 @@ export const attach = <A>(parts: AttachParts, wanted: Attachment<A>): Effect.Eff
         if (unsatisfied === undefined) return { answer: answer.value, tunnel };
         refusal = unsatisfied;
         places++;
-        avoid.add(tunnel.exitName);
+        tried.add(tunnel.exitName);
       } else {
         refusal = answer.error;
         switch (answer.verdict) {
           case "final":
             return yield* refusal;
           case "refused":
-            refusals.add(tunnel.exit, wanted.destination);
+            refusals.add(tunnel.exitName, consensus(), destination);
             break;
           case "full":
-            refusals.add(tunnel.exit);
+            refusals.add(tunnel.exitName, consensus());
             pool.retire(tunnel);
             break;
           case "elsewhere":
@@ -104,8 +112,9 @@ export const attach = <A>(parts: AttachParts, wanted: Attachment<A>): Effect.Eff
             pool.end(tunnel, refusal.detail ?? "ended");
             break;
         }
-        if (answer.verdict !== "silent" && answer.verdict !== "gone") avoid.add(tunnel.exitName);
+        if (answer.verdict !== "silent" && answer.verdict !== "gone") tried.add(tunnel.exitName);
       }
+      yield* Effect.logDebug(`tunnel ${tunnel.id}: ${refusal.message}`);
       waiting.failure = refusal;
       if (places >= MAX_PLACES || attempt + 1 >= MAX_ATTEMPTS) return yield* refusal;
     }

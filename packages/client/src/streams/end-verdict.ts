@@ -7,7 +7,7 @@ import { type End, EndReason } from "@allium/cell";
  * | END | |
  * | --- | --- |
  * | EXITPOLICY | `refused`: by this exit, for this destination: another one |
- * | HIBERNATING, RESOURCELIMIT | `full`: this exit is not asked for anything, until it has a new descriptor: another one |
+ * | HIBERNATING, RESOURCELIMIT | `full`: this exit is not asked for anything until the next consensus: another one |
  * | RESOLVEFAILED, MISC, NOROUTE | `elsewhere`: others may be luckier: three exits are asked |
  * | CONNECTREFUSED, DONE, TIMEOUT, CONNRESET, DESTROY, INTERNAL, TORPROTOCOL, NOTDIRECTORY, others | `final` |
  */

@@ -39,19 +39,22 @@ export interface Waiting {
 /**
  * Gives out an open tunnel for a stream: one that is there, one that is being built, or one that is begun for it. What the wait is for
  * is told in `waiting`, since the patience is the caller's.
+ *
+ * @param asking what is wanted by now: exits that have refused may be asked again while it waits
  */
 export const acquireTunnel = (
   { pool, network, wakes, now }: AcquireParts,
-  request: TunnelRequest,
+  asking: () => TunnelRequest,
   waiting: Waiting,
 ): Effect.Effect<Tunnel, ConnectError> =>
   Effect.gen(function* () {
-    const { needs, avoid, silent } = request;
-    const elsewhere = silent.size === 0 ? request : { ...request, avoid: new Set([...avoid, ...silent]) };
     let builds = 0;
     let awaited: Tunnel | undefined;
     for (;;) {
       const { version } = wakes;
+      const request = asking();
+      const { needs, avoid, silent } = request;
+      const elsewhere = silent.size === 0 ? request : { ...request, avoid: new Set([...avoid, ...silent]) };
       if (network.isEnding) return yield* new ConnectError({ failure: "shutting-down" });
       const found = network.ready ? (pool.find(elsewhere) ?? pool.find(request)) : undefined;
       if (found !== undefined) {

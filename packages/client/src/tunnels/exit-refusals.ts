@@ -1,5 +1,4 @@
-import type { Fingerprint } from "@allium/netdoc";
-import type { Relay } from "../paths/index.ts";
+import type { Fingerprint, UnixMillis } from "@allium/netdoc";
 
 /** Refusals that are remembered, at most; the oldest are forgotten first. */
 export const MAX_REMEMBERED_REFUSALS = 4_096;
@@ -8,21 +7,27 @@ export const MAX_REMEMBERED_REFUSALS = 4_096;
 type Refused = "all" | string;
 
 /**
- * Exits that have refused what their policies permit, or have no room: they are not asked again until there is a new descriptor of them
- * (path-spec 2.5).
+ * Exits that have refused what their policies permit, or have no room: they are not asked again until there is news of them (path-spec
+ * 2.5). That is the next consensus, and not the next microdescriptor, which stays the same for as long as the policy does: a `tor`
+ * that was just started refuses everything for a moment, and would be shunned for a month.
  */
 export class ExitRefusals {
-  /** By exit, descriptor and what was refused; in the order of their coming. */
-  readonly #refusals = new Map<
-    string,
-    { readonly exit: Fingerprint; readonly descriptor: string; readonly what: Refused }
-  >();
+  /** By exit and what was refused; in the order of their coming. */
+  readonly #refusals = new Map<string, { readonly exit: Fingerprint; readonly what: Refused }>();
+  /** The consensus under which they have refused. */
+  #consensus: UnixMillis | undefined;
 
-  /** An exit has refused. @param destination what, as `host:port`; everything if left out */
-  add({ status: { fingerprint: exit, descriptorDigest: descriptor } }: Relay, destination: Refused = "all"): void {
-    const key = `${exit} ${descriptor} ${destination}`;
+  /**
+   * An exit has refused.
+   *
+   * @param consensus from when the newest consensus is
+   * @param destination what, as `host:port`; everything if left out
+   */
+  add(exit: Fingerprint, consensus: UnixMillis | undefined, destination: Refused = "all"): void {
+    this.#forgetBefore(consensus);
+    const key = `${exit} ${destination}`;
     this.#refusals.delete(key);
-    this.#refusals.set(key, { exit, descriptor, what: destination });
+    this.#refusals.set(key, { exit, what: destination });
     if (this.#refusals.size > MAX_REMEMBERED_REFUSALS) {
       const [oldest] = this.#refusals.keys();
       if (oldest !== undefined) this.#refusals.delete(oldest);
@@ -32,19 +37,23 @@ export class ExitRefusals {
   /**
    * The exits that are not to be asked for a destination.
    *
-   * @param current the name of a relay's newest descriptor; undefined if it is listed no more
+   * @param consensus from when the newest consensus is
    */
-  against(destination: string, current: (exit: Fingerprint) => string | undefined): Set<Fingerprint> {
+  against(destination: string, consensus: UnixMillis | undefined): Set<Fingerprint> {
+    this.#forgetBefore(consensus);
     const exits = new Set<Fingerprint>();
-    for (const [key, { exit, descriptor, what }] of this.#refusals) {
-      if (current(exit) !== descriptor) this.#refusals.delete(key);
-      else if (what === "all" || what === destination) exits.add(exit);
-    }
+    for (const { exit, what } of this.#refusals.values()) if (what === "all" || what === destination) exits.add(exit);
     return exits;
   }
 
   /** How many are remembered. */
   get size(): number {
     return this.#refusals.size;
+  }
+
+  #forgetBefore(consensus: UnixMillis | undefined): void {
+    if (this.#consensus === consensus) return;
+    this.#consensus = consensus;
+    this.#refusals.clear();
   }
 }

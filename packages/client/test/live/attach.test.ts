@@ -50,6 +50,37 @@ describe("a stream of a client", () => {
     }).pipe(Effect.scoped),
   );
 
+  it.effect("comes to an exit that refused a while ago: with a new consensus it is asked again", () =>
+    Effect.gen(function* () {
+      const { client, network } = yield* readyClient({ relays: relaysWith(WEB), interval: "10 minutes" });
+      const exit = network.relay("exit0");
+      exit.refuse(true);
+      assert.deepStrictEqual(yield* failureOf(open(client)), { end: EndReason.EXITPOLICY });
+      exit.refuse(false);
+      // Its descriptor is the same, before and after.
+      assert.deepStrictEqual(yield* failureOf(open(client)), "no-exit");
+      yield* whileTimePasses(Effect.sleep("30 minutes"));
+      assert.strictEqual(yield* say(yield* open(client), "onion"), "onion");
+    }).pipe(Effect.scoped),
+  );
+
+  it.effect("waits while the one exit that does not refuse hangs, and goes to others when they are asked again", () =>
+    Effect.gen(function* () {
+      const { client, network } = yield* readyClient(
+        { relays: relaysWith(WEB, WEB), interval: "1 minute" },
+        { tunnels: { requestTimeoutMillis: 600_000 } },
+      );
+      const [refusing, hanging] = [network.relay("exit0"), network.relay("exit1")];
+      refusing.refuse(true);
+      for (const isolation of ["a", "b", "c", "d", "e"]) yield* open(client, isolation);
+      assert.isNotEmpty(refusing.streams);
+      refusing.refuse(false);
+      hanging.stall(true);
+      const stream = yield* open(client, "f");
+      assert.strictEqual(pathOf(client, stream.tunnel)[2], "exit0");
+    }).pipe(Effect.scoped),
+  );
+
   it.effect("fails with what the last exit said, if all refuse", () =>
     Effect.gen(function* () {
       const strict = ["reject 93.184.216.34:80", "accept *:80"];
