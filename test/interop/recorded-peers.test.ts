@@ -4,6 +4,7 @@ import { makeIdentity } from "../hostile/identity.ts";
 import { directoryNames } from "../hostile/recording/directory-names.ts";
 import { type PlayArena, playRecording } from "../hostile/recording/play.ts";
 import { type Recording, readRecordings } from "../hostile/recording/recording.ts";
+import { eventually } from "../network/index.ts";
 import { describeWithTor } from "../network/vitest.ts";
 import { texts } from "./support/allium.ts";
 import { type HostileNetwork, startHostileNetwork } from "./support/hostile.ts";
@@ -38,6 +39,14 @@ describeWithTor("what tor once said to a relay, said to Allium's and to tor's", 
     };
     allium = { ...shared, target: stage.allium };
     tor = { ...shared, target: stage.tor };
+    // Who has a consensus serves streams by it at once, and hands it on when its name in diffs is known.
+    await eventually("both to hand the consensus on", async () => {
+      const answers = [
+        ...(await playRecording(recorded("bootstrap"), allium)),
+        ...(await playRecording(recorded("bootstrap"), tor)),
+      ];
+      return !answers.some((line) => line.includes("404"));
+    });
   });
 
   afterAll(async () => {
