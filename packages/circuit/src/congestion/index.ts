@@ -1,5 +1,5 @@
 export type { ClockHealth } from "./clock-watch.ts";
-export type { GetParam, ParamRange } from "./consensus-params.ts";
+export { type GetParam, type ParamRange, readParam } from "./consensus-params.ts";
 export type {
   CongestionAlgorithm,
   CongestionControl,
