@@ -1,0 +1,44 @@
+// Every bound of this package that is not a consensus parameter.
+//
+// | name | value | from |
+// | --- | --- | --- |
+// | MAX_LEGS | 4 | as `tor`: CONFLUX_MAX_CIRCS |
+// | MAX_LANES | 8 | ours: twice the legs, since cells of a leg that has gone may still wait |
+// | REORDER_BYTES | 32 MiB | ours; `tor` leaves it to its out-of-memory handler |
+// | MAX_CELLS_AHEAD | 2^20 | ours: half a gigabyte in flight |
+// | MAX_IDLE_SWITCHES | 8 | ours; Arti: none on a leg after another |
+// | RESEND_BYTES | 4 MiB | ours: a window of 8000 cells |
+// | FORCED_SWITCH_CELLS | 2^31 | proposal 329, 2.6 |
+// | MAX_RELATIVE_SEQNO | 2^32 - 2 | as `tor`, which asserts that it is below UINT32_MAX |
+// | LINK_TIMEOUT_US | 60 s | as Arti: LINK_TIMEOUT |
+// | LINKED_ACK_TIMEOUT_US | 60 s | ours: the same; `tor` waits for ever |
+
+/** Legs that a set may have at a time. */
+export const MAX_LEGS = 4;
+
+/** Legs whose cells may wait in a reorder queue, those among them that have gone. */
+export const MAX_LANES = 2 * MAX_LEGS;
+
+/** Bytes that may wait for cells of other legs, by default. */
+export const REORDER_BYTES = 32 * 1024 * 1024;
+
+/** How far a leg may be ahead of what was delivered, cells. More than any window allows, and what bounds lies about the order. */
+export const MAX_CELLS_AHEAD = 2 ** 20;
+
+/** SWITCHes in a row that may come to a set with no cell between. An honest peer sends a cell behind each. */
+export const MAX_IDLE_SWITCHES = 8;
+
+/** Bytes of sent cells that are kept for being sent again, by default. */
+export const RESEND_BYTES = 4 * 1024 * 1024;
+
+/** Cells by which a leg may fall behind before it has to be used, so that the next SWITCH on it fits 32 bits. */
+export const FORCED_SWITCH_CELLS = 2 ** 31;
+
+/** The largest number that a SWITCH of ours carries. */
+export const MAX_RELATIVE_SEQNO = 2 ** 32 - 2;
+
+/** How long LINKED may take, by default, microseconds. A client gives its circuit build timeout instead (proposal 329, 2.2). */
+export const LINK_TIMEOUT_US = 60_000_000;
+
+/** How long LINKED_ACK may take, microseconds. */
+export const LINKED_ACK_TIMEOUT_US = 60_000_000;

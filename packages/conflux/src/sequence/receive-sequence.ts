@@ -1,0 +1,96 @@
+import { MAX_CELLS_AHEAD, MAX_IDLE_SWITCHES, MAX_LEGS } from "../limits.ts";
+import type { ConfluxViolationName } from "../violations.ts";
+
+/**
+ * Which number a cell has that came on a leg: the other end of `SendSequence`, where the invariant and the example are.
+ * Proposal 329, 2.6; `tor`: last_seq_recv and conflux_process_switch_command; Arti: action_for_msg and handle_conflux_switch.
+ *
+ * The same example as the receiver sees it, all of A's first and then all of B's:
+ *
+ * | what comes | last of A | last of B | cells are |
+ * | --- | --- | --- | --- |
+ * | 10 cells on A | 10 | 0 | 1 to 10 |
+ * | SWITCH 21 on A | 31 | 0 | |
+ * | 6 cells on A | 37 | 0 | 32 to 37, which wait |
+ * | SWITCH 10 on B | 37 | 10 | |
+ * | 21 cells on B | 37 | 31 | 11 to 31, then 32 to 37 |
+ * | SWITCH 6 on B | 37 | 37 | |
+ * | 1 cell on B | 37 | 38 | 38 |
+ */
+export class ReceiveSequence {
+  /** The number of the last cell that was delivered. Written by `OrderedReceiver`. */
+  delivered: number;
+  private readonly legs: Array<number> = [];
+  private readonly lasts: Array<number> = [];
+  /** Whether anything, a SWITCH or a cell, has come on the leg. */
+  private readonly used: Array<boolean> = [];
+  private idleSwitches = 0;
+  private readonly resumes: boolean;
+
+  /**
+   * @param delivered the number of the last cell, where the numbers of a set go on
+   * @param resumes whether what a leg skips may come on one that is linked later
+   */
+  constructor(delivered = 0, resumes = false) {
+    this.delivered = delivered;
+    this.resumes = resumes;
+  }
+
+  /**
+   * A leg is linked.
+   * @param at the number that it starts from, see `legStart`
+   * @returns false if there are as many legs as there may be
+   */
+  addLeg(leg: number, at: number): boolean {
+    if (this.legs.includes(leg)) throw new RangeError(`leg ${leg} is there already`);
+    if (this.legs.length >= MAX_LEGS) return false;
+    this.legs.push(leg);
+    this.lasts.push(at);
+    this.used.push(false);
+    return true;
+  }
+
+  /** A leg has ended. */
+  removeLeg(leg: number): void {
+    const index = this.legs.indexOf(leg);
+    if (index < 0) return;
+    this.legs.splice(index, 1);
+    this.lasts.splice(index, 1);
+    this.used.splice(index, 1);
+  }
+
+  /** The number of the last cell that came on a leg. */
+  last(leg: number): number {
+    return this.lasts[this.indexOf(leg)] as number;
+  }
+
+  /** A SWITCH came on a leg. Returns the rule that it breaks: then the set is to be ended. */
+  onSwitch(leg: number, relative: number): ConfluxViolationName | undefined {
+    const index = this.indexOf(leg);
+    // `tor` sends a zero when it leaves a leg that it has chosen and not used, which is then the first thing on the other.
+    if (relative === 0 && this.used[index]) return "switch-zero";
+    if (relative > 0 && this.legs.length === 1 && !this.resumes) return "switch-alone";
+    if (++this.idleSwitches > MAX_IDLE_SWITCHES) return "switch-flood";
+    const last = (this.lasts[index] as number) + relative;
+    if (last > this.delivered + MAX_CELLS_AHEAD) return "switch-too-far";
+    this.lasts[index] = last;
+    this.used[index] = true;
+    return undefined;
+  }
+
+  /** `n` cells came on a leg. Returns the number of the first. */
+  onCells(leg: number, n: number): number {
+    const index = this.indexOf(leg);
+    const first = (this.lasts[index] as number) + 1;
+    this.lasts[index] = first + n - 1;
+    this.used[index] = true;
+    this.idleSwitches = 0;
+    return first;
+  }
+
+  private indexOf(leg: number): number {
+    const index = this.legs.indexOf(leg);
+    if (index < 0) throw new RangeError(`no leg ${leg}`);
+    return index;
+  }
+}
