@@ -25,7 +25,7 @@ export type LegStart = SetNumbers;
  * `tor` takes what the other end said (cfx_add_leg), and notes that it may be wrong while cells are on their way. For a set
  * that begins, and for one that is at rest, that is the same. Otherwise a `tor` that was asked to link starts from what LINK
  * said, and this rule meets it there: LINK's numbers are older, and a receiver is never ahead of its sender, so that the
- * lower ones are LINK's.
+ * lower ones are LINK's. As the one who asks, `tor` links no further legs to a set, so that its numbers are all 0.
  */
 export const legStart = (own: SetNumbers, peer: SetNumbers): LegStart => ({
   sent: Math.min(own.sent, peer.received),

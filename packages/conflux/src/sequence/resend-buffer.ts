@@ -6,6 +6,9 @@ export interface KeptTrain<T> {
   /** The number of its first cell. */
   readonly first: number;
   readonly cells: number;
+  /** As they were given to `keep`. */
+  readonly bytes: number;
+  readonly isData: boolean;
   readonly payload: T;
 }
 
@@ -22,6 +25,9 @@ export class ResendBuffer<T extends object> {
   /** By leg. A train without payload is a gap. The mark of a train is how many of its DATA cells are not acknowledged. */
   private readonly lanes = new Map<number, TrainQueue<T | undefined>>();
 
+  /** Whether there was no lane for some leg. */
+  private refused = false;
+
   constructor(limitBytes = RESEND_BYTES) {
     this.limit = limitBytes;
   }
@@ -35,7 +41,10 @@ export class ResendBuffer<T extends object> {
   keep(leg: number, first: number, cells: number, isData: boolean, bytes: number, payload: T): boolean {
     let lane = this.lanes.get(leg);
     if (lane === undefined) {
-      if (this.lanes.size >= MAX_LANES) return false;
+      if (this.lanes.size >= MAX_LANES) {
+        this.refused = true;
+        return false;
+      }
       lane = new TrainQueue();
       this.lanes.set(leg, lane);
     }
@@ -66,40 +75,46 @@ export class ResendBuffer<T extends object> {
   }
 
   /**
-   * What has to be sent again of a leg that has ended.
+   * What has to be sent again of legs that have ended, on a leg that is linked in their place.
    * @param received the number of the last cell that the peer says it has delivered
-   * @returns trains in order, one of which may begin before what is missing; `undefined` if some are gone: the set has to end
+   * @returns trains in the order of their numbers. One may begin before what is missing: of that only the cells beyond
+   * `received` are to be sent. `undefined` if some are gone: the set has to end
    */
-  after(leg: number, received: number): ReadonlyArray<KeptTrain<T>> | undefined {
-    const lane = this.lanes.get(leg);
+  after(legs: ReadonlyArray<number>, received: number): ReadonlyArray<KeptTrain<T>> | undefined {
     const kept: Array<KeptTrain<T>> = [];
-    for (let index = 0; lane !== undefined && index < lane.size; index++) {
-      const first = lane.firstAt(index);
-      const cells = lane.cellsAt(index);
-      if (first + cells - 1 <= received) continue;
-      const payload = lane.payloadAt(index);
-      if (payload === undefined) return undefined;
-      kept.push({ first, cells, payload });
-    }
-    return kept;
-  }
-
-  /** What `after` gave has been sent again, on the leg `to`, and waits for its SENDMEs now. */
-  moved(from: number, to: number, received: number): void {
-    const source = this.lanes.get(from);
-    if (source === undefined) return;
-    this.lanes.delete(from);
-    const target = this.lanes.get(to) ?? new TrainQueue<T | undefined>();
-    this.lanes.set(to, target);
-    for (; source.size > 0; source.shift()) {
-      const cells = source.cellsAt(0);
-      if (source.firstAt(0) + cells - 1 <= received) this.bytes -= source.bytesAt(0);
-      else {
-        // A train is sent again as a whole, whatever of it was acknowledged before.
-        const data = source.markAt(0) > 0 ? cells : 0;
-        target.push(source.firstAt(0), cells, source.bytesAt(0), data, source.payloadAt(0));
+    for (const leg of legs) {
+      const lane = this.lanes.get(leg);
+      if (lane === undefined && this.refused) return undefined;
+      for (let index = 0; lane !== undefined && index < lane.size; index++) {
+        const first = lane.firstAt(index);
+        const cells = lane.cellsAt(index);
+        if (first + cells - 1 <= received) continue;
+        const payload = lane.payloadAt(index);
+        if (payload === undefined) return undefined;
+        kept.push({ first, cells, bytes: lane.bytesAt(index), isData: lane.markAt(index) > 0, payload });
       }
     }
+    return kept.sort((a, b) => a.first - b.first);
+  }
+
+  /**
+   * What `after` gave is being sent again on the leg `to`: it waits for SENDMEs there, and the legs that have ended are forgotten.
+   * For the same legs and number as `after`.
+   */
+  moved(legs: ReadonlyArray<number>, to: number, received: number): void {
+    const again = this.after(legs, received) ?? [];
+    for (const leg of legs) this.forget(leg);
+    for (const { first, cells, isData, bytes, payload } of again) {
+      const before = Math.max(0, received + 1 - first);
+      this.keep(to, first + before, cells - before, isData, bytes, payload);
+    }
+  }
+
+  private forget(leg: number): void {
+    const lane = this.lanes.get(leg);
+    if (lane === undefined) return;
+    for (let index = 0; index < lane.size; index++) this.bytes -= lane.bytesAt(index);
+    this.lanes.delete(leg);
   }
 
   /** Lets go of everything: memory has run out. What is in flight now cannot be sent again; what is kept from now on can. */
