@@ -18,8 +18,16 @@ export class ConfluxViolation extends Data.TaggedError("ConfluxViolation")<{
   }
 
   get fault(): FaultKind {
-    if (this.rule.reason === DestroyReason.RESOURCELIMIT) return "resource";
-    return this.rule.reason === DestroyReason.TIMEOUT ? "timeout" : "protocol";
+    switch (this.rule.reason) {
+      case DestroyReason.RESOURCELIMIT:
+        return "resource";
+      case DestroyReason.TIMEOUT:
+        return "timeout";
+      case DestroyReason.FINISHED:
+        return "peerClosed";
+      default:
+        return "protocol";
+    }
   }
 
   override get message(): string {

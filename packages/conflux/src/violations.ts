@@ -14,7 +14,7 @@ export interface ConfluxRule {
   readonly reason: DestroyReason;
 }
 
-const { NONE, PROTOCOL, RESOURCELIMIT, TIMEOUT } = DestroyReason;
+const { FINISHED, NONE, PROTOCOL, RESOURCELIMIT, TIMEOUT } = DestroyReason;
 
 /**
  * The end of a leg may end its set, by the rules of `fateOfSet`. A set ends at once where nobody can tell the order of cells
@@ -239,11 +239,12 @@ export const violationTable = {
     reason: PROTOCOL,
   },
   "switch-alone": {
-    what: "SWITCH on the leg in use that skips cells, with no other leg to bring them",
+    // Not always a fault: they may have been sent on a leg just as it ended. They are lost in any case.
+    what: "SWITCH on the only leg, in use already, that skips cells: there is no other to bring them",
     from: "ours",
     by: "sequence",
     ends: "set",
-    reason: PROTOCOL,
+    reason: FINISHED,
   },
   "switch-too-far": {
     what: "SWITCH to a number further ahead than windows allow, or than there are numbers",

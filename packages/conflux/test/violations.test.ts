@@ -40,6 +40,7 @@ describe("ConfluxViolation", () => {
     ["reorder-full", "resource"],
     ["too-many-sets", "resource"],
     ["ack-late", "timeout"],
+    ["switch-alone", "peerClosed"],
   ] as const)("%s is a fault of kind %s", (violation, fault) => {
     assert.strictEqual(new ConfluxViolation({ violation }).fault, fault);
   });

@@ -82,6 +82,21 @@ describe("the order of what comes", () => {
     assert.strictEqual(receiver.queue.bytes, 0);
   });
 
+  it("knows the oldest of what waits, however much has gone before it", () => {
+    const receiver = receiverOf([A, B]);
+    for (let number = 2; number <= 400; number += 2) {
+      receiver.sequence.onSwitch(B, 1);
+      receiver.receive(B, 1, 1, train(`${number}`), number);
+    }
+    for (let number = 1; number < 400; number += 2) {
+      assert.strictEqual(receiver.queue.oldest, number + 1);
+      if (number > 1) receiver.sequence.onSwitch(A, 1);
+      assert.strictEqual(receiver.receive(A, 1, 1, train(`${number}`), 0), "deliver");
+      assert.deepStrictEqual(drain(receiver), [`${number + 1}`]);
+    }
+    assert.isUndefined(receiver.queue.oldest);
+  });
+
   it("is full at its bound in bytes, and not before, and as it was", () => {
     const receiver = receiverOf([A, B], 100);
     receiver.sequence.onSwitch(B, 1);
@@ -124,6 +139,8 @@ describe("the order of what comes", () => {
     receiver.receive(A, 1, 1, train("1"), 0);
     assert.deepStrictEqual(drain(receiver), ["2", "3", "4", "5", "6", "7", "8", "9"]);
     assert.strictEqual(receiver.receive(another, 1, 1, train("10"), 0), "deliver");
+    receiver.sequence.onSwitch(another, 1);
+    assert.strictEqual(receiver.receive(another, 1, 1, train("12"), 0), "held");
   });
 
   it("drops a train whose numbers were delivered, and says so", () => {
@@ -195,6 +212,19 @@ describe("the order of what comes, of a set that resumes", () => {
     assert.deepStrictEqual(rest(receiver), [13, 14, 15, 16, 17, 18, 19, 20]);
     assert.strictEqual(receiver.receive(A, 8, 8, cells(13, 20), 0), "dropped");
     assert.strictEqual(receiver.receive(A, 1, 1, cells(21, 21), 0), "deliver");
+  });
+
+  it("is full when what is left of a train has no place, and as it was", () => {
+    const receiver = resuming();
+    for (let leg = 2; leg < 2 + MAX_LANES; leg++) {
+      receiver.sequence.addLeg(leg, 0);
+      receiver.sequence.onSwitch(leg, 100 * leg);
+      receiver.receive(leg, 1, 1, cells(100 * leg + 1, 100 * leg + 1), 0);
+      receiver.sequence.removeLeg(leg);
+    }
+    receiver.receive(A, 4, 4, cells(1, 4), 0);
+    assert.strictEqual(receiver.receive(B, 6, 6, cells(1, 6), 0), "full");
+    assert.deepStrictEqual([receiver.sequence.last(B), receiver.sequence.delivered], [0, 4]);
   });
 
   it("takes what closes a gap even if the queue is full", () => {

@@ -94,6 +94,12 @@ describe("numbers of what is sent", () => {
     assert.strictEqual(sequence.due(), NO_LEG);
   });
 
+  it("have the first of two legs used that are as far behind", () => {
+    const sequence = sequenceOf(A, B, C);
+    sequence.send(A, FORCED_SWITCH_CELLS);
+    assert.strictEqual(sequence.due(), B);
+  });
+
   it("give a leg up that is further behind than a SWITCH can say", () => {
     const sequence = sequenceOf(A, B);
     sequence.send(A, MAX_RELATIVE_SEQNO);
@@ -113,6 +119,7 @@ describe("numbers of what is sent", () => {
     sequence.removeLeg(A);
     assert.isTrue(sequence.addLeg(C, 4));
     assert.strictEqual(sequence.sendAgain(C, 7, 2), 2);
+    assert.strictEqual(sequence.sendAgain(C, 8, 1), -1);
     assert.strictEqual(sequence.sendAgain(C, 9, 2), 0);
     assert.strictEqual(sequence.sent, 10);
     assert.strictEqual(sequence.sendAgain(C, 9, 2), -1);
