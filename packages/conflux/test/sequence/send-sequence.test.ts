@@ -119,7 +119,8 @@ describe("numbers of what is sent", () => {
     sequence.removeLeg(A);
     assert.isTrue(sequence.addLeg(C, 4));
     assert.strictEqual(sequence.sendAgain(C, 7, 2), 2);
-    assert.strictEqual(sequence.sendAgain(C, 8, 1), -1);
+    assert.strictEqual(sequence.sendAgain(C, 8, 3), -1);
+    assert.strictEqual(sequence.last(C), 8);
     assert.strictEqual(sequence.sendAgain(C, 9, 2), 0);
     assert.strictEqual(sequence.sent, 10);
     assert.strictEqual(sequence.sendAgain(C, 9, 2), -1);
