@@ -44,6 +44,7 @@ const fuzzHandler = (random: Random): void => {
       if (waiting !== undefined) extending = undefined;
       return waiting;
     },
+    onConflux: undefined,
   });
   const reader = relayCellV0.makeReader();
   for (let step = 0; step < 30; step++) {

@@ -129,6 +129,7 @@ const fuzzHandler = (random: Random): void => {
       previous: random.oneIn(2) ? { rsaId: Buffer.alloc(20, 1), ed25519Id: Buffer.alloc(32, 1) } : undefined,
       farSignals: { inbound: egress, onEnd: () => {} },
       onDrop: () => {},
+      onConflux: undefined,
       fork: Effect.runFork,
     });
     const reader = relayCellV0.makeReader();

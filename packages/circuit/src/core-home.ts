@@ -1,7 +1,8 @@
 import { Entropy } from "@allium/channel";
 import { type GroupHost, ReactorGroup } from "@allium/kernel";
-import { Clock, Effect } from "effect";
+import { Clock, Effect, Option } from "effect";
 import { type CircuitLimits, DEFAULT_CIRCUIT_LIMITS } from "./circuit-context.ts";
+import { Conflux } from "./conflux.ts";
 import type { CongestionParams } from "./congestion/index.ts";
 import { EndWatch } from "./end-watch.ts";
 import { StreamHandling } from "./stream-path.ts";
@@ -14,6 +15,8 @@ export interface CoreHome {
   readonly streams: StreamHandling["Service"];
   readonly limits: CircuitLimits;
   readonly endWatch: EndWatch;
+  /** Who links circuits, if anybody does. */
+  readonly conflux: Conflux["Service"] | undefined;
   readonly congestion: () => CongestionParams;
 }
 
@@ -33,6 +36,7 @@ export const makeCoreHome = Effect.fnUntraced(function* (config: {
     streams: yield* StreamHandling,
     limits: { ...DEFAULT_CIRCUIT_LIMITS, ...config.limits },
     endWatch,
+    conflux: Option.getOrUndefined(yield* Effect.serviceOption(Conflux)),
     congestion: config.congestion,
   };
   return home;

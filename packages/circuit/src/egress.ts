@@ -149,8 +149,14 @@ class Sealer {
     return this.send(hop, slab, 1, early ? ChannelCommand.RELAY_EARLY : ChannelCommand.RELAY);
   }
 
-  sendBatch(batch: StreamBatch): Wait {
-    return this.send(batch.hop, batch.slab, batch.count, ChannelCommand.RELAY);
+  sendBatch({ hop, slab, count, lead }: StreamBatch): Wait {
+    const led = lead === undefined ? undefined : this.sendMessage(hop, lead, false);
+    if (count === 0) return led;
+    if (led === undefined) return this.send(hop, slab, count, ChannelCommand.RELAY);
+    return Effect.andThen(
+      led,
+      Effect.suspend(() => this.send(hop, slab, count, ChannelCommand.RELAY) ?? Effect.void),
+    );
   }
 
   /** Seals, counts and encrypts cells of ours, and gives them to the near channel. */
@@ -177,9 +183,21 @@ class Sealer {
     this.queue.look(near.outbox.cells);
     // Once the near side has ended, nothing is sent any more; ingress says why, when it has handled what came before the end.
     const train = { command, count, slab };
-    if (!near.sendUnsafe(train)) return Effect.map(near.send(train), () => void this.queue.look(near.outbox.cells));
+    if (!near.sendUnsafe(train)) {
+      this.setBlocked(true);
+      return Effect.map(near.send(train), () => {
+        this.setBlocked(false);
+        this.queue.look(near.outbox.cells);
+      });
+    }
     this.queue.look(near.outbox.cells);
     return undefined;
+  }
+
+  private setBlocked(blocked: boolean): void {
+    const { paths } = this.options;
+    paths.blocked = blocked;
+    for (const path of paths.all) path?.room.notify();
   }
 
   /** Takes what the far channel brought, if there is something. */

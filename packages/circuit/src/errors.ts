@@ -45,8 +45,19 @@ export class ExtendFailed extends Data.TaggedError("ExtendFailed")<{
   readonly fault: FaultKind = "peerClosed";
 }
 
+/** A leg broke a rule of conflux, or came too late: whoever links circuits says what that means. */
+export class LegFailed extends Data.TaggedError("LegFailed")<{
+  readonly detail: string;
+  readonly destroyReason: DestroyReason;
+  readonly fault: FaultKind;
+}> {
+  override get message(): string {
+    return this.detail;
+  }
+}
+
 /** What a reactor of a circuit fails with. */
-export type CircuitError = CircuitProtocolError | CircuitClosedByPeer | CircuitLimit | ExtendFailed;
+export type CircuitError = CircuitProtocolError | CircuitClosedByPeer | CircuitLimit | ExtendFailed | LegFailed;
 
 /** What a circuit is told to stop for: an error if its reactors were too busy to meet it themselves. */
 export type CircuitStop = "finished" | "idle" | "shutdown" | "memory" | CircuitError;
@@ -96,6 +107,7 @@ export const toProtocolError = (cause: unknown): CircuitProtocolError => {
 // | a channel closed | CHANNEL_CLOSED | DESTROY | debug |
 // | a bound was reached | RESOURCELIMIT | RESOURCELIMIT | info |
 // | extending failed | CONNECTFAILED, OR_IDENTITY | DESTROY | debug |
+// | a leg failed | as its rule says | DESTROY | info, debug if it was late |
 // | told to finish, idle | FINISHED | DESTROY | debug |
 // | shutdown | FINISHED | DESTROY | debug |
 // | a defect | INTERNAL | INTERNAL | error |
@@ -128,6 +140,12 @@ const meaningOfError = (error: ReactorError<CircuitError>): EndMeaning => {
         destroyReason: error.problem === "identity" ? DestroyReason.OR_IDENTITY : DestroyReason.CONNECTFAILED,
         endReason: EndReason.DESTROY,
         level: "debug",
+      };
+    case "LegFailed":
+      return {
+        destroyReason: error.destroyReason,
+        endReason: EndReason.DESTROY,
+        level: error.fault === "timeout" || error.fault === "peerClosed" ? "debug" : "info",
       };
   }
 };

@@ -1,5 +1,6 @@
 import {
   type AgreedParams,
+  type ClockHealth,
   type CongestionControl,
   type CongestionView,
   congestionControl,
@@ -26,6 +27,12 @@ export class SendBudget {
   get room(): number {
     return Math.max(0, this.view.room - (this.packaged - this.sealed));
   }
+}
+
+/** What whoever packages streams has to know of the flow control of their hop, which may lie behind several legs. */
+export interface StreamsFlow {
+  readonly sending: Pick<CongestionControl, "sendmeInc" | "streamFlow"> & { readonly view: ClockHealth };
+  readonly budget: Pick<SendBudget, "packaged" | "room">;
 }
 
 /** The flow control of one hop, and who owns which half: `sending` is egress's, `receiving` is ingress's. */

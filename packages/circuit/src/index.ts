@@ -9,6 +9,7 @@ export {
 } from "./client/client-circuits.ts";
 export * from "./client/errors.ts";
 export * from "./client/hop-handshake.ts";
+export * from "./conflux.ts";
 export * from "./congestion/index.ts";
 export * from "./egress.ts";
 export * from "./errors.ts";
@@ -19,7 +20,7 @@ export * from "./ingress.ts";
 export * from "./messages.ts";
 export { RandomPool, randomPoolOf } from "./random-pool.ts";
 export type { CircuitRefusal, HandshakeKind } from "./relay/circuit-acceptor.ts";
-export type { EndingOpener } from "./relay/ending-opener.ts";
+export { type EndingOpener, isEndingOpener } from "./relay/ending-opener.ts";
 export * from "./relay/extend.ts";
 export * from "./relay/handshake.ts";
 export {

@@ -66,6 +66,7 @@ export interface IngressOptions {
 // | --- | --- | --- |
 // | not recognised | handler | relay: the far channel; client: nobody, a violation |
 // | SENDME of the circuit | egress | it owns the congestion window |
+// | CONFLUX_* of a leg | stream path | they say what the cells behind them are |
 // | other messages of the circuit | handler | roles differ |
 // | DATA | stream path, and an acknowledgement to egress when one is due | |
 // | other messages of a stream | stream path | |
@@ -246,13 +247,19 @@ class Sorter {
       if (reader.command === RelayCommand.DATA) {
         return this.options.hops[hop]?.receiving.onCellReceived() === true ? ACKNOWLEDGE : STREAM;
       }
-      return reader.streamId === 0 ? CIRCUIT : STREAM;
+      if (reader.streamId !== 0) return STREAM;
+      return isConflux(reader.command) && this.isLeg(hop) ? STREAM : CIRCUIT;
     } catch (cause) {
       if (this.options.handler.dropsWrongStreamIds && cause instanceof CellError && cause.problem === "stream-id") {
         return DROPPED;
       }
       return toProtocolError(cause);
     }
+  }
+
+  /** Whether the hop's streams may have other legs: then what says how keeps its place among what comes for them. */
+  private isLeg(hop: number): boolean {
+    return this.options.paths.state(hop) === "conflux";
   }
 
   /** The cell that the hop's reader stands at is a message of the circuit, and all that came before it is handed on. */
@@ -308,6 +315,9 @@ const readCircuitSendme = (view: RelayMessageView): { readonly version: number; 
   }
   return { version, tag: Buffer.from(bytes.subarray(start + 3, start + 3 + length)) };
 };
+
+const isConflux = (command: number): boolean =>
+  command >= RelayCommand.CONFLUX_LINK && command <= RelayCommand.CONFLUX_SWITCH;
 
 const NO_BYTES = Buffer.alloc(0);
 

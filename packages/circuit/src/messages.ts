@@ -16,6 +16,8 @@ export interface StreamBatch {
   readonly hop: number;
   readonly slab: Buffer;
   readonly count: number;
+  /** A message of the circuit that has to go right before them; there may be none of them. */
+  readonly lead?: RelayMessage;
 }
 
 /** What crosses the link from ingress, and from whoever else may speak on a circuit, to egress. */

@@ -4,7 +4,7 @@ import type { GroupClosed, LinkReader, LinkWriter, Signal } from "@allium/kernel
 import { Context, type Effect, type Scope } from "effect";
 import type { CircuitContext } from "./circuit-context.ts";
 import { CircuitProtocolError } from "./errors.ts";
-import type { HopFlow } from "./hop.ts";
+import type { StreamsFlow } from "./hop.ts";
 import type { StreamBatch, StreamTrain } from "./messages.ts";
 import type { StreamRequester } from "./streams/stream.ts";
 
@@ -30,7 +30,7 @@ export interface StreamPath {
   readonly inlet: LinkWriter<StreamTrain>;
   readonly outlet: LinkReader<StreamBatch>;
   readonly streams: Streams;
-  /** Egress notifies it when the hop's congestion window has room again. */
+  /** Egress notifies it when the hop's congestion window has room again, or `StreamPaths.blocked` has changed. */
   readonly room: Signal;
   /** Bytes that wait for applications, or came from them and wait for the window. For the memory account; walks over the streams. */
   readonly heldBytes: () => number;
@@ -54,13 +54,15 @@ export class StreamHandling extends Context.Service<
     readonly direct: (
       circuit: CircuitContext,
       hop: number,
-      flow: HopFlow,
+      flow: StreamsFlow,
     ) => Effect.Effect<StreamPath, GroupClosed, Scope.Scope>;
   }
 >()("allium/circuit/StreamHandling") {}
 
 /** The stream paths of a circuit, one per hop at most. Owned by ingress; egress reads the outlets. */
 export class StreamPaths {
+  /** Whether egress waits for its channel to have room. Written by egress, which notifies each path's `room` when it changes. */
+  blocked = false;
   private readonly paths: Array<StreamPath | undefined> = [];
   private readonly states: Array<StreamPathState> = [];
   private readonly egress: Signal;

@@ -3,6 +3,7 @@ import type { ChannelCircuit, Connection } from "@allium/channel";
 import type { Effect } from "effect";
 import type { CircuitEnd } from "../circuit-core.ts";
 import type { CircuitMemory } from "../circuit-memory.ts";
+import type { LinkableCircuit } from "../conflux.ts";
 import type { CongestionView } from "../congestion/index.ts";
 import type { CircuitStop } from "../errors.ts";
 import type { StreamPaths } from "../stream-path.ts";
@@ -17,7 +18,7 @@ export interface OpenStream {
 }
 
 /** A handle on one circuit of a client. */
-export interface ClientCircuit {
+export interface ClientCircuit extends LinkableCircuit {
   readonly id: number;
   readonly name: string;
   /** Milliseconds of the clock. */

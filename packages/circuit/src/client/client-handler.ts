@@ -1,5 +1,6 @@
 import { type RelayMessageView, readBackwardMessage, relayCommandName } from "@allium/cell";
 import { Effect } from "effect";
+import type { ConfluxMessage } from "../conflux.ts";
 import { CircuitClosedByPeer, CircuitProtocolError, toProtocolError } from "../errors.ts";
 import type { IngressError, IngressHandler } from "../ingress.ts";
 
@@ -9,6 +10,7 @@ import type { IngressError, IngressHandler } from "../ingress.ts";
 // | --- | --- |
 // | EXTENDED2 | from the last hop, if it was asked for: whoever extends the circuit gets it; else a violation |
 // | TRUNCATED | the circuit ends: what is behind the hop is gone, and with it what the circuit was made for |
+// | CONFLUX_LINKED, CONFLUX_SWITCH | for who links circuits; a violation where nobody does |
 // | DROP, PADDING_NEGOTIATED | dropped |
 // | anything else, what nobody knows, and what is malformed | a violation: a relay could mark the circuit with what a client overlooks |
 
@@ -23,6 +25,8 @@ export interface Extending {
 export interface ClientHandlerOptions {
   /** Who waits for EXTENDED2, if somebody does. Asked when it comes, and told once. */
   readonly takeExtending: (hop: number) => Extending | undefined;
+  /** Who links the circuit with others, if anybody does. */
+  readonly onConflux: ((hop: number, message: ConfluxMessage) => Effect.Effect<void, IngressError>) | undefined;
 }
 
 /** What a client does with messages of the circuit, and with cells that no hop has sent. */
@@ -59,6 +63,9 @@ export class ClientHandler implements IngressHandler {
         }
         case "TRUNCATED":
           return Effect.fail(new CircuitClosedByPeer({ side: "far", how: "destroy", reason: message.reason }));
+        case "CONFLUX_LINKED":
+        case "CONFLUX_SWITCH":
+          return this.options.onConflux?.(hop, message) ?? violation(message._tag, "conflux is not wanted");
         case "DROP":
         case "PADDING_NEGOTIATED":
           return Effect.void;

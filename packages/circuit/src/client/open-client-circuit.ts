@@ -4,6 +4,7 @@ import { ClientCrypto, HandshakeError } from "@allium/crypto";
 import { Deferred, Effect, Scope } from "effect";
 import { CircuitCore, type CircuitEnd } from "../circuit-core.ts";
 import type { CircuitSeat } from "../circuit-seat.ts";
+import type { LinkableCircuit } from "../conflux.ts";
 import type { CongestionView } from "../congestion/index.ts";
 import type { CoreHome } from "../core-home.ts";
 import { CircuitClosedByPeer, CircuitProtocolError, errorOfCause, toProtocolError } from "../errors.ts";
@@ -31,10 +32,11 @@ export interface ClientHome extends CoreHome, HopHome {
 }
 
 /** A circuit of a client: as many hops as it was extended to, and no far side. */
-export class OpenClientCircuit extends CircuitCore<ClientHome> implements ClientCircuit {
+export class OpenClientCircuit extends CircuitCore<ClientHome> implements ClientCircuit, LinkableCircuit {
   readonly far = undefined;
   readonly hops: Array<HopFlow> = [];
-  readonly handler = new ClientHandler({ takeExtending: (hop) => this.takeExtending(hop) });
+  readonly isExtended = false;
+  readonly handler: ClientHandler;
   readonly path: Array<JoinedHop> = [];
   private readonly keys = new ClientCrypto(releaseBytes);
   private extending: Extending | undefined = undefined;
@@ -43,6 +45,11 @@ export class OpenClientCircuit extends CircuitCore<ClientHome> implements Client
 
   constructor(home: ClientHome, id: number, seat: CircuitSeat, first: JoinedHop) {
     super(home, id, seat);
+    const { conflux } = home;
+    this.handler = new ClientHandler({
+      takeExtending: (hop) => this.takeExtending(hop),
+      onConflux: conflux === undefined ? undefined : (hop, message) => conflux.onMessage(this, hop, message),
+    });
     this.addHop(first);
   }
 

@@ -12,6 +12,7 @@ import { type ChannelManager, type CircuitSignals, slabBytes } from "@allium/cha
 import type { LinkWriter } from "@allium/kernel";
 import { Effect, type Fiber, Scope } from "effect";
 import type { CircuitContext } from "../circuit-context.ts";
+import type { ConfluxMessage } from "../conflux.ts";
 import { CircuitProtocolError, toProtocolError } from "../errors.ts";
 import type { FarSide } from "../far-side.ts";
 import type { HopFlow } from "../hop.ts";
@@ -24,6 +25,8 @@ import { type ExtendPolicy, extend, extendTarget, type PreviousHop } from "./ext
 /** What a relay's handler stands on. */
 export interface RelayHandlerOptions {
   readonly circuit: CircuitContext;
+  /** Who links the circuit with others, if anybody does. */
+  readonly onConflux: ((message: ConfluxMessage) => Effect.Effect<void, IngressError>) | undefined;
   readonly flow: HopFlow;
   readonly paths: StreamPaths;
   readonly far: FarSide;
@@ -47,7 +50,8 @@ export interface RelayHandlerOptions {
 // | EXTEND2 | in RELAY_EARLY only: opens the far side; EXTENDED2 follows from egress |
 // | TRUNCATE | closes the far side, TRUNCATED follows |
 // | DROP, PADDING_NEGOTIATE, unknown | dropped |
-// | CONFLUX_LINK and its kin | a violation while conflux is not offered |
+// | CONFLUX_LINK and its kin | for who links circuits; a violation where conflux is not offered |
+// | EXTEND2 on a leg of a conflux set | a violation: what the circuit's streams lead to would be open to doubt |
 // | EXTEND; EXTEND2 that is malformed | a violation |
 // | malformed otherwise; what only relays send | dropped, as in `tor` |
 
@@ -110,6 +114,7 @@ class RelayHandler implements IngressHandler {
         // As `tor`: an EXTEND2 that did not come in RELAY_EARLY is dropped (tor-spec, "Handling relay_early cells").
         if (command !== ChannelCommand.RELAY_EARLY) return Effect.void;
         if (far.state !== "none") return violation("EXTEND2", "the circuit is extended already");
+        if (this.options.paths.state(0) === "conflux") return violation("EXTEND2", "on a leg of a conflux set");
         return this.onExtend(message);
       case "TRUNCATE":
         far.close(DestroyReason.REQUESTED);
@@ -121,6 +126,10 @@ class RelayHandler implements IngressHandler {
       case "DROP":
         this.options.onDrop();
         return Effect.void;
+      case "CONFLUX_LINK":
+      case "CONFLUX_LINKED_ACK":
+      case "CONFLUX_SWITCH":
+        return this.options.onConflux?.(message) ?? violation(message._tag, "conflux is not offered");
       case "PADDING_NEGOTIATE":
       case "UNRECOGNIZED":
         return Effect.void;

@@ -4,6 +4,7 @@ import type { MemoryAccount, Signal } from "@allium/kernel";
 import type { Effect, Fiber } from "effect";
 import { CircuitCore, type CircuitEnd } from "../circuit-core.ts";
 import type { CircuitOwner } from "../circuit-seat.ts";
+import type { LinkableCircuit } from "../conflux.ts";
 import type { CongestionView } from "../congestion/index.ts";
 import type { CoreHome } from "../core-home.ts";
 import { FarSide } from "../far-side.ts";
@@ -32,7 +33,10 @@ export interface CircuitHome extends CoreHome {
 }
 
 /** A circuit of a relay: one hop, and a far side once it is extended. */
-export class OpenCircuit extends CircuitCore<CircuitHome> implements RelayCircuit, CircuitOwner, RelayHandlerOptions {
+export class OpenCircuit
+  extends CircuitCore<CircuitHome>
+  implements RelayCircuit, CircuitOwner, LinkableCircuit, RelayHandlerOptions
+{
   readonly far = new FarSide();
   readonly flow: HopFlow;
   private readonly keys: RelayCrypto;
@@ -106,6 +110,15 @@ export class OpenCircuit extends CircuitCore<CircuitHome> implements RelayCircui
 
   get onDrop(): CircuitHome["onDrop"] {
     return this.home.onDrop;
+  }
+
+  get isExtended(): boolean {
+    return this.far.state !== "none";
+  }
+
+  get onConflux(): RelayHandlerOptions["onConflux"] {
+    const { conflux } = this.home;
+    return conflux === undefined ? undefined : (message) => conflux.onMessage(this, 0, message);
   }
 
   get farSignals(): CircuitSignals {

@@ -5,7 +5,7 @@ import type { CircuitContext } from "../circuit-context.ts";
 import { microsOfNanos } from "../congestion/index.ts";
 import { meaningOf, toCircuitError } from "../errors.ts";
 import type { FlowParams, StreamRole } from "../flow/index.ts";
-import type { HopFlow } from "../hop.ts";
+import type { StreamsFlow } from "../hop.ts";
 import type { StreamBatch, StreamTrain } from "../messages.ts";
 import { randomPoolOf } from "../random-pool.ts";
 import { StreamHandling, type StreamPath } from "../stream-path.ts";
@@ -120,7 +120,7 @@ const reading = Reactor.turns({
 const makeParts = (
   circuit: CircuitContext,
   hop: number,
-  flow: HopFlow,
+  flow: StreamsFlow,
   config: StreamHandlingConfig,
   signals: { readonly deliverer: Signal; readonly collector: Signal },
 ): Effect.Effect<Parts, never, Scope.Scope> =>

@@ -3,13 +3,13 @@ import type { MemoryAccount } from "@allium/kernel";
 import type { Effect } from "effect";
 import type { Micros } from "../congestion/index.ts";
 import type { FlowParams, StreamRole } from "../flow/index.ts";
-import type { HopFlow } from "../hop.ts";
+import type { StreamsFlow } from "../hop.ts";
 import type { StreamOpener } from "./opener.ts";
 
 /** What a stream table stands on. */
 export interface StreamTableOptions {
   readonly hop: number;
-  readonly flow: HopFlow;
+  readonly flow: StreamsFlow;
   readonly flowParams: FlowParams;
   /** `exit` answers streams, `client` asks for them. */
   readonly role: StreamRole;

@@ -22,6 +22,7 @@ import { Context, Effect, Layer } from "effect";
 import { makeIdentityParts } from "../../../../test/support/link-identity.ts";
 import {
   type CircuitLimits,
+  type Conflux,
   congestionParams,
   type ExtendPolicy,
   flowParams,
@@ -33,6 +34,7 @@ import {
   layerSplit,
   RelayCircuits,
   type RelayCircuitsConfig,
+  type StreamHandling,
   type StreamOpeners,
 } from "../../src/index.ts";
 
@@ -68,6 +70,8 @@ export const makeTestIdentity = (host: string, index: number, now: number) =>
 export interface TestRelayOptions {
   readonly limits?: Partial<CircuitLimits>;
   readonly split?: boolean;
+  /** Links circuits. @default nobody does */
+  readonly conflux?: Layer.Layer<Conflux, never, StreamHandling | Entropy>;
   readonly param?: (name: string) => number | undefined;
   readonly onEnd?: RelayCircuitsConfig["onEnd"];
   readonly maxTrain?: number;
@@ -133,6 +137,7 @@ export const startRelay = (
       ...(options.onEnd === undefined ? {} : { onEnd: options.onEnd }),
       ...options.create,
     }).pipe(
+      Layer.provide(options.conflux ?? Layer.empty),
       Layer.provide(options.split === true ? layerSplit(flow) : layerSingle(flow)),
       Layer.provide(openers),
       Layer.provideMerge(
