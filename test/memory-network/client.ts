@@ -8,6 +8,7 @@ import {
   layerClientCircuits,
   layerSingle,
 } from "@allium/circuit";
+import { ConfluxManager, confluxParams, layerConflux } from "@allium/conflux";
 import { Context, Duration, Effect, Layer, type Scope } from "effect";
 import { TestClock } from "effect/testing";
 import type { MemoryTorNetwork } from "./memory-tor-network.ts";
@@ -16,6 +17,8 @@ import type { MemoryRelay } from "./relay.ts";
 /** The circuits of a client that knows the network by heart: for tests that say themselves which relays a circuit has. */
 export interface PlainClient {
   readonly circuits: ClientCircuits["Service"];
+  /** Links circuits. */
+  readonly conflux: ConfluxManager["Service"];
   /** A circuit through these relays. */
   readonly build: (...path: ReadonlyArray<string | MemoryRelay>) => Effect.Effect<ClientCircuit, HopFailed>;
 }
@@ -32,10 +35,12 @@ export const makePlainClient = (
       ...channelParams(param, "client"),
     }).pipe(Layer.provide([network.transport(address), network.entropy(`client ${address}`)]));
     const layer = layerClientCircuits({ congestion: () => congestionParams(param, "exit") }).pipe(
+      Layer.provideMerge(layerConflux({ params: () => confluxParams(param) })),
       Layer.provide(layerSingle({ role: "client", flowParams: () => flowParams(param) })),
       Layer.provide([channels, network.entropy(`circuits of client ${address}`)]),
     );
-    const circuits = Context.get(yield* Layer.build(Layer.fresh(layer)), ClientCircuits);
+    const services = yield* Layer.build(Layer.fresh(layer));
+    const circuits = Context.get(services, ClientCircuits);
     const relayOf = (hop: string | MemoryRelay) => (typeof hop === "string" ? network.relay(hop) : hop);
     const build: PlainClient["build"] = (...path) =>
       Effect.gen(function* () {
@@ -45,7 +50,7 @@ export const makePlainClient = (
         for (const hop of rest) yield* circuit.extend(hop);
         return circuit;
       });
-    return { circuits, build };
+    return { circuits, conflux: Context.get(services, ConfluxManager), build };
   });
 
 /**

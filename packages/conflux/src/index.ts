@@ -11,7 +11,15 @@ export {
 } from "./handshake/message-rules.ts";
 export { ResponderLeg, type ResponderLegOptions, type ResponderState } from "./handshake/responder-leg.ts";
 export { type LegStart, legStart, numbersOf, type SetNumbers } from "./handshake/set-numbers.ts";
+export {
+  type BeginOptions,
+  type ConfluxConfig,
+  ConfluxManager,
+  ConfluxSchedulers,
+  layer as layerConflux,
+} from "./layer.ts";
 export * from "./limits.ts";
+export type { OutgoingSet } from "./manager/outgoing-set.ts";
 export { isMultiplexed, multiplexedCommands } from "./multiplexed.ts";
 export { NO_LEG } from "./no-leg.ts";
 export { confluxParamTable } from "./param-table.ts";
@@ -26,4 +34,5 @@ export { ReceiveSequence } from "./sequence/receive-sequence.ts";
 export { ReorderQueue } from "./sequence/reorder-queue.ts";
 export { type KeptTrain, ResendBuffer } from "./sequence/resend-buffer.ts";
 export { SendSequence } from "./sequence/send-sequence.ts";
+export { ConfluxSet } from "./set/conflux-set.ts";
 export { type ConfluxRule, type ConfluxViolationName, violationTable } from "./violations.ts";

@@ -10,6 +10,8 @@
 // | RESEND_BYTES | 4 MiB | ours: a window of 8000 cells |
 // | FORCED_SWITCH_CELLS | 2^31 | proposal 329, 2.6 |
 // | MAX_RELATIVE_SEQNO | 2^32 - 2 | as `tor`, which asserts that it is below UINT32_MAX |
+// | DEFAULT_MAX_SETS | 8192 | ours; `tor` has none |
+// | MAX_ENDED_NONCES | 4096 | ours: what is remembered of sets that have ended |
 // | LINK_TIMEOUT_US | 60 s | as Arti: LINK_TIMEOUT |
 // | LINKED_ACK_TIMEOUT_US | 60 s | ours: the same; `tor` waits for ever |
 
@@ -21,6 +23,12 @@ export const MAX_LANES = 2 * MAX_LEGS;
 
 /** Bytes that may wait for cells of other legs, by default. */
 export const REORDER_BYTES = 32 * 1024 * 1024;
+
+/** Sets that others may have begun in a process, by default. */
+export const DEFAULT_MAX_SETS = 8_192;
+
+/** Nonces of sets that have ended which are remembered: none of them is taken again. */
+export const MAX_ENDED_NONCES = 4_096;
 
 /** How far a leg may be ahead of what was delivered, cells. More than any window allows, and what bounds lies about the order. */
 export const MAX_CELLS_AHEAD = 2 ** 20;

@@ -1,0 +1,110 @@
+import type { Entropy } from "@allium/channel";
+import {
+  type CircuitContext,
+  type CircuitError,
+  type CircuitLimits,
+  type CircuitStop,
+  isEndingOpener,
+  type StreamHandling,
+  type StreamOpener,
+} from "@allium/circuit";
+import type { GroupHost, MemoryAccount, MemoryQuota, ReactorGroup } from "@allium/kernel";
+import type { Clock } from "effect";
+import type { ConfluxParams } from "../params.ts";
+import type { ConfluxScheduler } from "../schedule/scheduler.ts";
+import { ConfluxSet } from "../set/conflux-set.ts";
+import { type ControllerOptions, makeController } from "../set/controller.ts";
+
+/** What all sets of a process stand on. */
+export interface SetHome {
+  readonly groups: GroupHost;
+  readonly clock: Clock.Clock;
+  readonly entropy: Entropy["Service"];
+  readonly limits: CircuitLimits;
+  readonly handling: StreamHandling["Service"];
+  readonly quota: MemoryQuota;
+  readonly params: () => ConfluxParams;
+  readonly scheduler: (ux: number) => ConfluxScheduler;
+}
+
+/** What the streams of a set are given. */
+class SetContext implements CircuitContext {
+  private readonly home: SetHome;
+  private readonly set: ConfluxSet;
+  private readonly makeOpener: () => StreamOpener;
+  private made: StreamOpener | undefined = undefined;
+
+  constructor(home: SetHome, set: ConfluxSet, makeOpener: () => StreamOpener) {
+    this.home = home;
+    this.set = set;
+    this.makeOpener = makeOpener;
+  }
+
+  get name(): string {
+    return this.set.name;
+  }
+
+  get group(): ReactorGroup<CircuitError, CircuitStop> {
+    return this.set.group;
+  }
+
+  get clock(): Clock.Clock {
+    return this.home.clock;
+  }
+
+  get entropy(): Entropy["Service"] {
+    return this.home.entropy;
+  }
+
+  get opener(): StreamOpener {
+    this.made ??= this.makeOpener();
+    return this.made;
+  }
+
+  get limits(): CircuitLimits {
+    return this.home.limits;
+  }
+
+  get memory(): MemoryAccount {
+    return this.set.account;
+  }
+
+  /** The set is over. */
+  end(): void {
+    if (this.made !== undefined && isEndingOpener(this.made)) this.made.onCircuitEnd();
+  }
+}
+
+/** A set, and what its controller was given. */
+export interface BegunSet {
+  readonly set: ConfluxSet;
+  readonly options: ControllerOptions;
+}
+
+/**
+ * Begins a set, without legs: its group and its controller. When it ends, so do all of its legs.
+ *
+ * @param makeOpener makes what opens streams that the other end asks for
+ * @param onEnd told when all of it is released
+ */
+export const beginSet = (
+  home: SetHome,
+  name: string,
+  makeOpener: () => StreamOpener,
+  onEnd: (set: ConfluxSet) => void,
+): BegunSet => {
+  const group: ConfluxSet["group"] = home.groups.make<CircuitError, CircuitStop>({
+    name,
+    onRelease: () => {
+      context.end();
+      set.release();
+      for (const { circuit } of set.members) circuit.stop("finished");
+      onEnd(set);
+    },
+  });
+  const set = new ConfluxSet({ name, group, quota: home.quota, scheduler: home.scheduler, params: home.params() });
+  const context = new SetContext(home, set, makeOpener);
+  const options: ControllerOptions = { set, handling: home.handling, context };
+  group.startTurns(makeController(options));
+  return { set, options };
+};

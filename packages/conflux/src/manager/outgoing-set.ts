@@ -1,0 +1,62 @@
+import type { CircuitError, LinkableCircuit, Micros, Streams } from "@allium/circuit";
+import { Effect } from "effect";
+import { InitiatorLeg } from "../handshake/initiator-leg.ts";
+import type { LegView } from "../schedule/leg-view.ts";
+import { legFailed, openStreams } from "../set/controller.ts";
+import { joinCircuit } from "../set/join-circuit.ts";
+import type { BegunSet } from "./begin-set.ts";
+
+/** A set that is begun here: circuits of this end become its legs, and streams may be asked for on any of them. */
+export interface OutgoingSet {
+  readonly name: string;
+  /** What each linked leg is like, in the order of their linking. */
+  readonly legs: ReadonlyArray<LegView & { readonly circuit: LinkableCircuit }>;
+  readonly streams: Streams | undefined;
+  /**
+   * Asks the hop at a circuit's end to link it, and waits for the answer. Interrupted, or too late, the circuit ends.
+   * @param hop where the legs meet
+   */
+  link(circuit: LinkableCircuit, hop: number): Effect.Effect<void, CircuitError>;
+}
+
+/** What the circuits of one are linked by. */
+export interface OutgoingOptions {
+  readonly begun: BegunSet;
+  /** 32 random bytes. A secret. */
+  readonly nonce: Buffer;
+  readonly desiredUx: number;
+  readonly timeoutUs: number;
+  readonly now: () => Micros;
+}
+
+/** See {@link OutgoingSet}. */
+export const outgoingSet = ({ begun, nonce, desiredUx, timeoutUs, now }: OutgoingOptions): OutgoingSet => {
+  const { set, options } = begun;
+  const link = (circuit: LinkableCircuit, hop: number): Effect.Effect<void, CircuitError> =>
+    Effect.gen(function* () {
+      const machine = new InitiatorLeg({ nonce, desiredUx, timeoutUs });
+      const leg = yield* joinCircuit(set, circuit, hop, machine);
+      leg.say(machine.link(set.numbers, now()));
+      yield* Effect.callback<void>((resume) => {
+        leg.onSettled = () => resume(Effect.void);
+      }).pipe(
+        Effect.timeoutOrElse({
+          duration: timeoutUs / 1000,
+          orElse: () => Effect.sync(() => circuit.stop(legFailed("linked-late"))),
+        }),
+        Effect.onInterrupt(() => Effect.sync(() => circuit.stop("finished"))),
+      );
+      if (machine.state !== "linked") return yield* Effect.fail(legFailed("linked-late"));
+      yield* openStreams(options).pipe(Effect.catchTag("LinkEnded", () => Effect.interrupt));
+    }) as Effect.Effect<void, CircuitError>;
+  return {
+    name: set.name,
+    get legs() {
+      return set.legs.map((leg) => Object.assign(Object.create(leg.seen), { circuit: leg.circuit }));
+    },
+    get streams() {
+      return set.streams?.streams;
+    },
+    link,
+  };
+};

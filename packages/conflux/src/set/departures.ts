@@ -1,0 +1,78 @@
+import { slabBytes } from "@allium/channel";
+import type { StreamBatch } from "@allium/circuit";
+import type { LinkReader } from "@allium/kernel";
+import { isMultiplexed } from "../multiplexed.ts";
+import type { ConfluxSet } from "./conflux-set.ts";
+import type { Leg } from "./leg.ts";
+import type { SetFlow } from "./set-flow.ts";
+
+/**
+ * What the streams of a set have ready, on its way to the egress of a leg. The leg was chosen when the batch was packaged; if that
+ * one has ended meanwhile, or waits for its channel, another one is.
+ */
+export class Departures {
+  private readonly set: ConfluxSet;
+  private batch: StreamBatch | undefined = undefined;
+  /** DATA cells in the batch, and whose room they take. */
+  private data = 0;
+  private leg: Leg | undefined = undefined;
+
+  constructor(set: ConfluxSet) {
+    this.set = set;
+  }
+
+  /** Sends what there is, as long as a leg takes it. Whether there was anything. */
+  step(outlet: LinkReader<StreamBatch>, flow: SetFlow): boolean {
+    let moved = false;
+    for (;;) {
+      const batch = this.batch ?? this.take(outlet, flow);
+      if (batch === undefined) return moved;
+      const leg = this.legFor(flow);
+      // Without room, its egress wakes the controller when there is; without a leg, the set is about to end.
+      if (leg === undefined || leg.outbound.writer.waitsForRoom(this.set.signal)) return moved;
+      this.batch = undefined;
+      this.send(leg, batch);
+      moved = true;
+    }
+  }
+
+  private take(outlet: LinkReader<StreamBatch>, flow: SetFlow): StreamBatch | undefined {
+    const taken = outlet.takeUnsafe();
+    if (taken?._tag !== "Success") return undefined;
+    this.batch = taken.value;
+    this.data = flow.data;
+    this.leg = flow.chosen;
+    flow.data = 0;
+    return this.batch;
+  }
+
+  private legFor(flow: SetFlow): Leg | undefined {
+    const { legs, views, selection, sending } = this.set;
+    const { leg, data } = this;
+    const isThere = leg !== undefined && legs.includes(leg);
+    if (isThere && data > 0 && !leg.blocked()) return leg;
+    const due = sending.due();
+    const other =
+      this.set.legOf(data > 0 ? selection.forData(views, due) : undefined) ??
+      (isThere ? leg : this.set.legOf(selection.forOther(views)));
+    if (other !== undefined && other !== leg) {
+      if (data > 0) flow.move(data, isThere ? leg : undefined, other);
+      this.leg = other;
+    }
+    return other;
+  }
+
+  private send(leg: Leg, { slab, count }: StreamBatch): void {
+    const { sending, selection } = this.set;
+    let counted = 0;
+    for (let index = 0; index < count; index++) if (isMultiplexed(slab[slabBytes(index)] as number)) counted++;
+    const relative = counted === 0 ? 0 : sending.send(leg.leg, counted);
+    selection.sent(leg.seen, counted);
+    const { hop } = leg;
+    leg.outbound.writer.offerUnsafe(
+      relative === 0
+        ? { hop, slab, count }
+        : { hop, slab, count, lead: { _tag: "CONFLUX_SWITCH", relativeSeqno: relative } },
+    );
+  }
+}
