@@ -1,6 +1,7 @@
 import { parseAuthorities } from "@allium/directory";
 import {
   defaultBandwidth,
+  defaultConflux,
   defaultDirectory,
   defaultDos,
   defaultExit,
@@ -43,6 +44,7 @@ export const exitConfig = (exit: ExitOfNetwork): RelayConfig => {
       resolvConf: exit.resolvConf,
     },
     directory: defaultDirectory,
+    conflux: defaultConflux,
     limits: defaultLimits,
     dos: defaultDos,
   };

@@ -2,6 +2,7 @@ import { readFileSync } from "node:fs";
 import { knownKeys } from "@allium/cli";
 import {
   defaultBandwidth,
+  defaultConflux,
   defaultDirectory,
   defaultDos,
   defaultExit,
@@ -35,6 +36,7 @@ describe("a configuration", () => {
         bandwidth: defaultBandwidth,
         exit: defaultExit,
         directory: defaultDirectory,
+        conflux: defaultConflux,
         limits: defaultLimits,
         dos: defaultDos,
       });
@@ -76,6 +78,9 @@ describe("a configuration", () => {
         [directory]
         cache = false
         extra_info = true
+        [conflux]
+        enabled = false
+        max_sets = 7
         [limits]
         max_connections = 4
         max_connections_per_address = 5
@@ -133,6 +138,7 @@ describe("a configuration", () => {
           resolvConf: "/etc/other",
         },
         directory: { cache: false, extraInfo: true },
+        conflux: { enabled: false, maxSets: 7 },
         limits: {
           maxConnections: 4,
           maxOutgoingConnections: 11,
@@ -193,7 +199,7 @@ describe("a configuration", () => {
 
   it("is described in the README, key by key", () => {
     const described = [...nearby("README.md").matchAll(/^\| `([a-z0-9_.]+)` +\|/gm)].map(([, key]) => key as string);
-    const tables = ["bandwidth", "exit", "directory", "limits", "dos", "metrics"];
+    const tables = ["bandwidth", "exit", "directory", "conflux", "limits", "dos", "metrics"];
     const known = (knownKeys(ConfigFile)[""] ?? []).filter((key) => !tables.includes(key));
     const nested = tables.flatMap((table) => (knownKeys(ConfigFile)[table] ?? []).map((key) => `${table}.${key}`));
     const files = Object.values(keyFileNames) as ReadonlyArray<string>;

@@ -1,4 +1,4 @@
-import { ConfluxUx, EndReason } from "@allium/cell";
+import { EndReason } from "@allium/cell";
 import { Entropy } from "@allium/channel";
 import {
   type CircuitLimits,
@@ -31,8 +31,11 @@ export interface ConfluxConfig {
   readonly accepts?: () => boolean;
   /** Sets that others may have begun. @default DEFAULT_MAX_SETS */
   readonly maxSets?: () => number;
-  /** What is asked of others' scheduling, a `ConfluxUx`. @default MIN_LATENCY for those who link here, as `tor`'s exits */
-  readonly desiredUx?: number;
+  /**
+   * What is asked of the scheduling of those who link here, a `ConfluxUx`, by what they ask of ours. @default the same: whoever wants throughput
+   * wants it in both directions. `tor`'s exits ask for MIN_LATENCY, so that its clients upload over one leg.
+   */
+  readonly desiredUx?: (wanted: number) => number;
   readonly limits?: Partial<CircuitLimits>;
 }
 
@@ -88,7 +91,7 @@ const make = Effect.fnUntraced(function* (config: ConfluxConfig) {
     home,
     sets: incoming,
     accepts: config.accepts ?? (() => params().enabled),
-    desiredUx: config.desiredUx ?? ConfluxUx.MIN_LATENCY,
+    desiredUx: config.desiredUx ?? ((wanted) => wanted),
     nextName,
   });
   yield* Effect.orDie(group.start(reactor.wire({ requests: requests.reader })));

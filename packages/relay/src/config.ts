@@ -1,5 +1,6 @@
 import { DEFAULT_MAX_CONNECTIONS, type Endpoint } from "@allium/channel";
 import { DEFAULT_MAX_CIRCUITS } from "@allium/circuit";
+import { DEFAULT_MAX_SETS } from "@allium/conflux";
 import type { Authority } from "@allium/directory";
 import { ExitPolicy } from "@allium/netdoc";
 import type { DosConfig } from "./defence/index.ts";
@@ -55,6 +56,14 @@ export interface DirectoryCacheConfig {
   readonly extraInfo: boolean;
 }
 
+/** Whether clients may link circuits into one tunnel here (torrc `ConfluxEnabled`), if it is an exit. */
+export interface ConfluxRelayConfig {
+  /** `auto`: what the consensus says. */
+  readonly enabled: boolean | "auto";
+  /** Sets of circuits that may be open at once. */
+  readonly maxSets: number;
+}
+
 /** What the relay carries, in bytes per second and in each direction. The descriptor says it. */
 export interface BandwidthConfig {
   readonly rate: number;
@@ -66,7 +75,7 @@ export interface BandwidthConfig {
 
 /**
  * Everything that an operator decides about a relay, checked and completed: what `runRelay` takes. Programs read it from
- * files; tests write it as a literal, with {@link defaultExit}, {@link defaultDirectory},
+ * files; tests write it as a literal, with {@link defaultExit}, {@link defaultDirectory}, {@link defaultConflux},
  * {@link defaultLimits}, {@link defaultDos} and {@link defaultBandwidth}.
  */
 export interface RelayConfig {
@@ -89,6 +98,7 @@ export interface RelayConfig {
   readonly bandwidth: BandwidthConfig;
   readonly exit: ExitConfig;
   readonly directory: DirectoryCacheConfig;
+  readonly conflux: ConfluxRelayConfig;
   readonly limits: LimitsConfig;
   /** What is decided about floods in place of the consensus (torrc `DoS…`). */
   readonly dos: DosConfig;
@@ -110,6 +120,9 @@ export const defaultExit: ExitConfig = {
 
 /** As `tor`'s: without it no authority gives V2Dir, and none Guard. */
 export const defaultDirectory: DirectoryCacheConfig = { cache: true, extraInfo: false };
+
+/** As `tor`'s. */
+export const defaultConflux: ConfluxRelayConfig = { enabled: "auto", maxSets: DEFAULT_MAX_SETS };
 
 /** Bounds for a machine of moderate size. */
 export const defaultLimits: LimitsConfig = {

@@ -7,6 +7,7 @@ import {
   meaningOf,
   type RelayCircuits,
 } from "@allium/circuit";
+import { confluxParams, layerConflux } from "@allium/conflux";
 import { Memory, MemoryQuota, Signal } from "@allium/kernel";
 import { ExitPolicy } from "@allium/netdoc";
 import { type Context, Effect, Layer, type Scope } from "effect";
@@ -136,6 +137,12 @@ export const makeCore = (parts: CoreParts): Effect.Effect<RelayCore, never, Tran
         ),
       ),
     );
+    const circuitLimits = {
+      maxTrain: limits.maxTrain,
+      // The exit bounds them, and counts those that it refuses.
+      maxStreams: STREAM_IDS,
+      streamBufferBytes: limits.streamBufferBytes,
+    };
     const circuits = layerRelayCircuits({
       keys: derived(keys, handshakeServerKeys),
       congestion: derived(
@@ -147,12 +154,7 @@ export const makeCore = (parts: CoreParts): Effect.Effect<RelayCore, never, Tran
         // Circuits are extended to public addresses only, outside of test networks.
         addressAllowed: (host: string) => testNetwork || ExitPolicy.acceptPublic.permits(host, 443),
       })),
-      limits: {
-        maxTrain: limits.maxTrain,
-        // The exit bounds them, and counts those that it refuses.
-        maxStreams: STREAM_IDS,
-        streamBufferBytes: limits.streamBufferBytes,
-      },
+      limits: circuitLimits,
       maxCircuits: () => limits.maxCircuits,
       admit: defences.admitCircuit,
       handshakes: handshakeParams(param),
@@ -167,8 +169,22 @@ export const makeCore = (parts: CoreParts): Effect.Effect<RelayCore, never, Tran
         log(Effect.logDebug("circuit refused", reason));
       },
     });
+    const currentConflux = derived(
+      () => view.current().params,
+      (params) => confluxParams((name) => params.raw(name)),
+    );
+    const conflux = layerConflux({
+      params: currentConflux,
+      accepts: () => {
+        const { conflux, exit } = settings().config;
+        return exit.enabled && (conflux.enabled === "auto" ? currentConflux().enabled : conflux.enabled);
+      },
+      maxSets: () => settings().config.conflux.maxSets,
+      limits: circuitLimits,
+    });
     const services = yield* Layer.build(
       circuits.pipe(
+        Layer.provide(conflux),
         Layer.provide(layerSingle({ role: "exit", flowParams: () => flowParams(param) })),
         Layer.provideMerge(exit),
         Layer.provideMerge(channels),

@@ -8,9 +8,17 @@ import { HISTORY_PERIOD_MILLIS, type TrafficMeter, type TrafficPeriod } from "./
 /**
  * The subprotocols that this relay speaks (tor-spec, "Subprotocol versioning"). Relay=4 is ntor-v3, Relay=3 extending over
  * IPv6; FlowCtrl=2 is congestion control; DirCache=2 is a directory cache that knows consensus diffs. What is not here is
- * not offered: onion services (HSDir, HSIntro, HSRend), conflux, circuit padding machines.
+ * not offered: onion services (HSDir, HSIntro, HSRend), circuit padding machines.
  */
-export const SPOKEN_PROTOCOLS = "Cons=1-2 Desc=1-2 DirCache=2 FlowCtrl=1-2 Link=4-5 LinkAuth=3 Microdesc=1-2 Relay=2-4";
+const SPOKEN_PROTOCOLS = "Cons=1-2 Desc=1-2 DirCache=2 FlowCtrl=1-2 Link=4-5 LinkAuth=3 Microdesc=1-2 Relay=2-4";
+
+/** The same of an exit at which circuits may be linked. Whoever is none has no streams that could take several ways. */
+const PROTOCOLS_WITH_CONFLUX = `Conflux=1 ${SPOKEN_PROTOCOLS}`;
+
+/** The subprotocols that a relay with this configuration offers. */
+export const offeredProtocols = ({ exit, conflux }: Pick<RelayConfig, "exit" | "conflux">): Protocols =>
+  Protocols.parse(exit.enabled && conflux.enabled !== false ? PROTOCOLS_WITH_CONFLUX : SPOKEN_PROTOCOLS) ??
+  Protocols.none;
 
 /** The software as the descriptor names it. */
 export const PLATFORM = "Allium 0.1.0";
@@ -54,7 +62,6 @@ export const layer = (facts: DescriptorFacts): Layer.Layer<DescriptorSource, nev
     DescriptorSource,
     Effect.gen(function* () {
       const store = yield* KeyStore;
-      const protocols = Protocols.parse(SPOKEN_PROTOCOLS) ?? Protocols.none;
       return DescriptorSource.of({
         fingerprint: fingerprintOf(publicIdentity(store.current())),
         build: (now) =>
@@ -93,7 +100,7 @@ export const layer = (facts: DescriptorFacts): Layer.Layer<DescriptorSource, nev
                 published,
                 uptime: Math.floor((now - facts.startedAt) / 1000),
                 hibernating: false,
-                protocols,
+                protocols: offeredProtocols(config),
                 contact: config.contact,
                 family: config.family,
                 policy,

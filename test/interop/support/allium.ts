@@ -13,7 +13,7 @@ import {
   type TorNetworkOptions,
 } from "../../network/index.ts";
 
-/** Conflux is not offered yet: with it in the consensus a client warns, once a second, that no exit has it. */
+/** With conflux in the consensus clients prefer its sets, and these tests are about circuits. */
 export const WITHOUT_CONFLUX = { cfx_enabled: 0 };
 
 /** The table `[exit]` of a relay that lets everything out, as the network's `tor` exits do, and asks the same name server. */

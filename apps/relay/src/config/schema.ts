@@ -1,10 +1,11 @@
 import { authorityKeys, programKeys, programLimits, Values } from "@allium/cli";
 import { familyMember, nickname } from "@allium/netdoc";
-import { defaultDirectory, defaultExit, defaultLimits } from "@allium/relay";
+import { defaultConflux, defaultDirectory, defaultExit, defaultLimits } from "@allium/relay";
 import { Schema } from "effect";
 import { accessRule, policyRule } from "./policy-values.ts";
 
-const { byteSize, endpoint, flag, integer, ipv4, line, nameServer, optional, path, readable, withDefault } = Values;
+const { byteSize, endpoint, flag, flagOrAuto, integer, ipv4, line, nameServer, optional, path, readable, withDefault } =
+  Values;
 
 const port = integer(1, 65_535);
 
@@ -28,6 +29,12 @@ const ExitSchema = Schema.Struct({
 const DirectorySchema = Schema.Struct({
   cache: withDefault(flag, defaultDirectory.cache),
   extra_info: withDefault(flag, defaultDirectory.extraInfo),
+});
+
+/** The table `[conflux]`. */
+const ConfluxSchema = Schema.Struct({
+  enabled: withDefault(flagOrAuto, defaultConflux.enabled),
+  max_sets: withDefault(integer(1, 1_000_000), defaultConflux.maxSets),
 });
 
 /** The table `[bandwidth]`. */
@@ -101,6 +108,7 @@ export const ConfigFile = Schema.Struct({
   bandwidth: withDefault(BandwidthSchema, {}),
   exit: withDefault(ExitSchema, {}),
   directory: withDefault(DirectorySchema, {}),
+  conflux: withDefault(ConfluxSchema, {}),
   limits: withDefault(LimitsSchema, {}),
   dos: withDefault(DosSchema, {}),
   metrics: withDefault(MetricsSchema, {}),

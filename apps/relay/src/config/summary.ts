@@ -1,10 +1,15 @@
 import { formatEndpoint } from "@allium/channel";
 import { formatSummary, mebibytes, yesOrNo } from "@allium/cli";
-import { type DosConfig, machineMemory, memoryLimitFor } from "@allium/relay";
+import { type DosConfig, machineMemory, memoryLimitFor, type RelayConfig } from "@allium/relay";
 import type { ProgramConfig } from "./load.ts";
 
 const cacheText = ({ cache, extraInfo }: ProgramConfig["relay"]["directory"]): string =>
   cache ? `cached for others${extraInfo ? ", extra-info documents too" : ""}` : "not cached for others";
+
+const confluxText = ({ conflux: { enabled, maxSets }, exit }: RelayConfig): string => {
+  if (!exit.enabled || enabled === false) return "no";
+  return `${enabled === "auto" ? "as the consensus says" : "yes"}, at most ${maxSets} sets`;
+};
 
 const dosText = (dos: DosConfig): string => {
   const said = Object.entries(dos).map(([key, value]) => {
@@ -39,6 +44,7 @@ export const summarize = ({ file, relay, log, shutdownWaitMillis, shutdownTimeou
           ["  names", exit.nameServers.join(", ") || `the name servers of ${exit.resolvConf}`],
         ] as const)
       : []),
+    ["conflux", confluxText(relay)],
     ["documents", cacheText(relay.directory)],
     [
       "connections",

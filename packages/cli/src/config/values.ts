@@ -14,6 +14,11 @@ export const withDefault = <S extends Schema.Constraint>(schema: S, value: S["En
 /** `true` or `false`. */
 export const flag = Schema.Boolean.annotate({ expected: "true or false" });
 
+const flagOrAutoText = 'true, false or "auto"';
+
+/** True, false, or what others decide. */
+export const flagOrAuto = Schema.Union([Schema.Boolean, Schema.Literal("auto")]).annotate({ expected: flagOrAutoText });
+
 /** Free text of one line. */
 export const line = (expected: string) =>
   Schema.String.annotate({ expected }).check(Schema.isPattern(/^[^\p{Cc}]+$/u, { expected }));

@@ -6,6 +6,7 @@ import { Effect, FileSystem, Layer } from "effect";
 import { TestClock } from "effect/testing";
 import {
   defaultBandwidth,
+  defaultConflux,
   defaultDirectory,
   defaultDos,
   defaultExit,
@@ -64,6 +65,7 @@ export const startTestRelay = (change: Partial<RelayConfig> = {}) =>
       bandwidth: defaultBandwidth,
       exit: defaultExit,
       directory: defaultDirectory,
+      conflux: defaultConflux,
       limits: defaultLimits,
       dos: defaultDos,
       ...change,

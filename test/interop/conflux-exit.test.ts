@@ -1,0 +1,121 @@
+import { afterAll, assert, beforeAll, it } from "@effect/vitest";
+import {
+  type AlliumRelay,
+  describeFailures,
+  eventually,
+  Meter,
+  type Origin,
+  runTransfers,
+  socksConnect,
+  type TorNetwork,
+  type TorNode,
+} from "../network/index.ts";
+import { describeWithTor } from "../network/vitest.ts";
+import { startWithAllium, texts } from "./support/allium.ts";
+
+const SIZES: ReadonlyArray<number> = [
+  20_000_000,
+  5_000_000,
+  ...new Array<number>(4).fill(1_000_000),
+  ...new Array<number>(6).fill(100_000),
+  ...[0, 1, 2, 497, 498, 499, 509, 996, 1_000, 4_096, 10_000],
+];
+
+describeWithTor("a tor client with conflux, and Allium as the exit", () => {
+  let network: TorNetwork;
+  let allium: AlliumRelay;
+  let origin: Origin;
+  let client: TorNode;
+
+  beforeAll(async () => {
+    ({ network, allium } = await startWithAllium({
+      exits: 0,
+      relays: 5,
+      consensusParams: { cfx_enabled: 1 },
+      equalBandwidths: true,
+    }));
+    origin = await network.childOrigin();
+    client = network.clients[0]!;
+  });
+
+  afterAll(async () => {
+    await network?.[Symbol.asyncDispose]();
+  });
+
+  /** The client's linked circuits by the set that they are in, as its control port shows them. */
+  const sets = async (): Promise<ReadonlyMap<string, ReadonlyArray<string>>> => {
+    const status = await client.control.getInfo("circuit-status");
+    const sets = new Map<string, ReadonlyArray<string>>();
+    for (const line of status.split("\n")) {
+      const id = /CONFLUX_ID=([0-9A-F]+)/i.exec(line)?.[1];
+      if (id === undefined || !line.includes("PURPOSE=CONFLUX_LINKED")) continue;
+      sets.set(id, [...(sets.get(id) ?? []), line]);
+    }
+    return sets;
+  };
+
+  it("links circuits on two legs", async () => {
+    await eventually("a set of two legs", async () => [...(await sets()).values()].some((legs) => legs.length === 2), {
+      timeoutMs: 60_000,
+      detail: () => allium.log().split("\n").slice(-20).join("\n"),
+    });
+    for (const legs of (await sets()).values()) for (const leg of legs) assert.match(leg, /~allium /);
+  });
+
+  it("carries 200 transfers both ways, 50 at a time, byte for byte", async () => {
+    const meter = new Meter({ allium: allium.pid });
+    const report = await allium.whileRunning(
+      runTransfers({
+        dial: (index) => socksConnect(client.socks(`set${index % 3}`), origin.host, origin.port),
+        count: 200,
+        concurrency: 50,
+        sizes: SIZES,
+        directions: ["down", "up", "both"],
+      }),
+    );
+    console.log(
+      `200 transfers, ${(report.bytes / 1e6).toFixed(0)} MB in ${report.seconds.toFixed(1)} s,`,
+      `${(report.bytesPerSecond / 1e6).toFixed(1)} MB/s\n${meter.table(report.bytes)}`,
+    );
+    assert.strictEqual(describeFailures(report), "");
+  });
+
+  it("has both legs of a set carry data in both directions", async () => {
+    const bytes = new Map<string, { read: number; written: number }>();
+    await using events = await client.control.events("CIRC_BW");
+    const watched = (async () => {
+      for await (const { text } of events) {
+        const [, id = "", read, written] = /^CIRC_BW ID=(\d+) READ=(\d+) WRITTEN=(\d+)/.exec(text) ?? [];
+        const sum = bytes.get(id) ?? { read: 0, written: 0 };
+        bytes.set(id, { read: sum.read + Number(read), written: sum.written + Number(written) });
+      }
+    })();
+    const report = await runTransfers({
+      dial: () => socksConnect(client.socks("both"), origin.host, origin.port),
+      count: 4,
+      concurrency: 2,
+      sizes: [20_000_000],
+      directions: ["down", "up"],
+    });
+    assert.strictEqual(describeFailures(report), "");
+    const legs = async () =>
+      [...(await sets()).values()].map((set) =>
+        set.map((leg) => bytes.get(leg.split(" ")[0]!) ?? { read: 0, written: 0 }),
+      );
+    await eventually(
+      "a set whose legs have both carried a megabyte both ways",
+      async () =>
+        (await legs()).some((set) => set.length === 2 && set.every((leg) => Math.min(leg.read, leg.written) > 1e6)),
+      {
+        detail: () => JSON.stringify([...bytes]),
+      },
+    );
+    await events[Symbol.asyncDispose]();
+    await watched;
+  });
+
+  it("with nothing to warn of, on either side", async () => {
+    assert.deepStrictEqual(texts(allium.warnings()), []);
+    assert.deepStrictEqual(network.warnings(), []);
+  });
+});
