@@ -12,6 +12,7 @@ import {
 } from "../network/index.ts";
 import { describeWithTor } from "../network/vitest.ts";
 import { startWithAllium, texts } from "./support/allium.ts";
+import { confluxSets } from "./support/conflux.ts";
 
 const SIZES: ReadonlyArray<number> = [
   20_000_000,
@@ -42,24 +43,17 @@ describeWithTor("a tor client with conflux, and Allium as the exit", () => {
     await network?.[Symbol.asyncDispose]();
   });
 
-  /** The client's linked circuits by the set that they are in, as its control port shows them. */
-  const sets = async (): Promise<ReadonlyMap<string, ReadonlyArray<string>>> => {
-    const status = await client.control.getInfo("circuit-status");
-    const sets = new Map<string, ReadonlyArray<string>>();
-    for (const line of status.split("\n")) {
-      const id = /CONFLUX_ID=([0-9A-F]+)/i.exec(line)?.[1];
-      if (id === undefined || !line.includes("PURPOSE=CONFLUX_LINKED")) continue;
-      sets.set(id, [...(sets.get(id) ?? []), line]);
-    }
-    return sets;
-  };
-
   it("links circuits on two legs", async () => {
-    await eventually("a set of two legs", async () => [...(await sets()).values()].some((legs) => legs.length === 2), {
-      timeoutMs: 60_000,
-      detail: () => allium.log().split("\n").slice(-20).join("\n"),
-    });
-    for (const legs of (await sets()).values()) for (const leg of legs) assert.match(leg, /~allium /);
+    await eventually(
+      "a set of two legs",
+      async () => [...(await confluxSets(client)).values()].some((legs) => legs.length === 2),
+      {
+        timeoutMs: 60_000,
+        detail: () => allium.log().split("\n").slice(-20).join("\n"),
+      },
+    );
+    for (const legs of (await confluxSets(client)).values())
+      for (const { line } of legs) assert.match(line, /~allium /);
   });
 
   it("carries 200 transfers both ways, 50 at a time, byte for byte", async () => {
@@ -99,8 +93,8 @@ describeWithTor("a tor client with conflux, and Allium as the exit", () => {
     });
     assert.strictEqual(describeFailures(report), "");
     const legs = async () =>
-      [...(await sets()).values()].map((set) =>
-        set.map((leg) => bytes.get(leg.split(" ")[0]!) ?? { read: 0, written: 0 }),
+      [...(await confluxSets(client)).values()].map((set) =>
+        set.map((leg) => bytes.get(leg.id) ?? { read: 0, written: 0 }),
       );
     await eventually(
       "a set whose legs have both carried a megabyte both ways",

@@ -8,6 +8,7 @@ import { NameServer } from "./name-server.ts";
 import { ChildOrigin, LocalOrigin, type Origin } from "./origin.ts";
 import { PortPool } from "./ports.ts";
 import { forgetDirectory, reapDirectory } from "./reaper.ts";
+import { BACKBONE, type LineSettings, SlowLine } from "./slow-line.ts";
 import { TorNode } from "./tor-node.ts";
 import { OPEN_EXIT_POLICY, type TorRole, type TorrcInput, type TorrcLine, type VotingOptions } from "./torrc.ts";
 
@@ -37,6 +38,8 @@ export interface TorNetworkOptions {
   readonly consensusParams?: Readonly<Record<string, number>>;
   /** Every relay is measured alike: paths do not lead through those alone that have carried something. @default false */
   readonly equalBandwidths?: boolean;
+  /** Lines in front of relays, by nickname: what clients, and Allium's relays, have to come through. @default none */
+  readonly lines?: Readonly<Record<string, LineSettings>>;
   /** The policy of the network's exits. @default OPEN_EXIT_POLICY */
   readonly exitPolicy?: ReadonlyArray<string>;
   /** More options, for all daemons or those of one role. */
@@ -100,7 +103,8 @@ export class TorNetwork implements AsyncDisposable {
   readonly ports: PortPool;
   private readonly options: TorNetworkOptions;
   private readonly everyNode: Array<TorNode> = [];
-  private readonly lines: Array<string> = [];
+  private readonly authorityLine: Array<string> = [];
+  private readonly slowLines = new Map<string, SlowLine>();
   private readonly resources: AsyncDisposableStack;
   private readonly voting: VotingOptions;
   private votingOffset = 0;
@@ -162,7 +166,7 @@ export class TorNetwork implements AsyncDisposable {
 
   /** The torrc lines `DirAuthority ...`, one for each authority. */
   get authorityLines(): string {
-    return this.lines.map((line) => `DirAuthority ${line}\n`).join("");
+    return this.authorityLine.map((line) => `DirAuthority ${line}\n`).join("");
   }
 
   get nodes(): ReadonlyArray<TorNode> {
@@ -190,6 +194,13 @@ export class TorNetwork implements AsyncDisposable {
   node(nickname: string): TorNode {
     const found = this.everyNode.find((node) => node.nickname === nickname);
     if (found === undefined) throw new TypeError(`no daemon is named ${nickname}`);
+    return found;
+  }
+
+  /** The line in front of a relay. */
+  line(nickname: string): SlowLine {
+    const found = this.slowLines.get(nickname);
+    if (found === undefined) throw new TypeError(`there is no line in front of ${nickname}`);
     return found;
   }
 
@@ -283,7 +294,7 @@ export class TorNetwork implements AsyncDisposable {
     const identities = await Promise.all(
       Array.from({ length: authorities }, (_, index) => this.prepareAuthority(`authority${index}`, index)),
     );
-    for (const { line } of identities) this.lines.push(line);
+    for (const { line } of identities) this.authorityLine.push(line);
     writeFileSync(this.authoritiesFile, this.authorityLines);
 
     this.tell("daemons", `starting ${authorities} authorities, ${relays} relays, ${exits} exits`);
@@ -356,7 +367,7 @@ export class TorNetwork implements AsyncDisposable {
   /** The authorities' lines, with ports that were taken and that nobody listens on. */
   private async unreachableLines(): Promise<ReadonlyArray<string>> {
     const lines: Array<string> = [];
-    for (const line of this.lines) {
+    for (const line of this.authorityLine) {
       const [orPort, dirPort] = [await this.ports.take(), await this.ports.take()];
       lines.push(line.replace(/orport=\d+/, `orport=${orPort}`).replace(/ 127\.0\.0\.1:\d+/, ` 127.0.0.1:${dirPort}`));
     }
@@ -392,18 +403,23 @@ export class TorNetwork implements AsyncDisposable {
     const ownOrPort = isClient ? 0 : (orPort ?? (await this.ports.take()));
     const ownDirPort = isClient ? 0 : (dirPort ?? (await this.ports.take()));
     const socksPort = isClient ? await this.ports.take() : 0;
-    const authorities = options.cutOff === true ? await this.unreachableLines() : this.lines;
+    const innerPort = this.options.lines === undefined ? 0 : await this.ports.take();
+    const authorities = options.cutOff === true ? await this.unreachableLines() : this.authorityLine;
     // From here on without a pause: daemons that are made at the same time must not get the same number.
     const number = this.everyNode.filter((node) => node.role === role).length;
     const nickname = options.nickname ?? `${role}${number}`;
     const measured: ReadonlyArray<TorrcLine> =
       role === "authority" && this.options.equalBandwidths === true ? [["V3BandwidthsFile", this.bandwidthsFile]] : [];
+    const settings = this.options.lines?.[nickname];
+    const backbone: ReadonlyArray<TorrcLine> =
+      isClient || this.options.lines === undefined ? [] : [["OutboundBindAddressOR", BACKBONE]];
     const input: TorrcInput = {
       role,
       nickname,
       dataDirectory: join(this.directory, nickname),
       controlPort,
       orPort: ownOrPort,
+      ...(settings === undefined ? {} : { listenPort: innerPort }),
       dirPort: ownDirPort,
       socksPort,
       logLevel: logLevel ?? "notice",
@@ -413,10 +429,22 @@ export class TorNetwork implements AsyncDisposable {
       dirCache: this.options.dirCaches ?? true,
       exitPolicy: options.exitPolicy ?? exitPolicy ?? OPEN_EXIT_POLICY,
       resolvConf: join(this.directory, "resolv.conf"),
-      extra: [...measured, ...(extraTorrc?.all ?? []), ...(extraTorrc?.[role] ?? []), ...(options.extraTorrc ?? [])],
+      extra: [
+        ...measured,
+        ...backbone,
+        ...(extraTorrc?.all ?? []),
+        ...(extraTorrc?.[role] ?? []),
+        ...(options.extraTorrc ?? []),
+      ],
     };
     const node = new TorNode(input);
     this.everyNode.push(node);
+    if (settings !== undefined) {
+      const logFile = join(this.directory, `line-${nickname}.log`);
+      const line = await SlowLine.start(ownOrPort, innerPort, settings, logFile);
+      this.resources.use(line);
+      this.slowLines.set(nickname, line);
+    }
     return node;
   }
 

@@ -35,6 +35,8 @@ export interface TorrcInput {
   readonly controlPort: number;
   /** For all but clients. */
   readonly orPort: number;
+  /** Where it listens, if a line is in front of its OR port. */
+  readonly listenPort?: number;
   readonly dirPort: number;
   /** For clients. */
   readonly socksPort: number;
@@ -80,7 +82,12 @@ const server = (input: TorrcInput): ReadonlyArray<TorrcLine> => [
   ["Nickname", input.nickname],
   ["ContactInfo", `${input.nickname}@private.test`],
   ["Address", "127.0.0.1"],
-  ["ORPort", `127.0.0.1:${input.orPort}`],
+  ...(input.listenPort === undefined
+    ? ([["ORPort", `127.0.0.1:${input.orPort}`]] as const)
+    : ([
+        ["ORPort", `127.0.0.1:${input.orPort} NoListen`],
+        ["ORPort", `127.0.0.1:${input.listenPort} NoAdvertise`],
+      ] as const)),
   ...(input.dirCache || input.role === "authority"
     ? ([["DirPort", `127.0.0.1:${input.dirPort}`]] as const)
     : ([

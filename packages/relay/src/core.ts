@@ -7,7 +7,7 @@ import {
   meaningOf,
   type RelayCircuits,
 } from "@allium/circuit";
-import { confluxParams, layerConflux } from "@allium/conflux";
+import { type ConfluxManager, confluxParams, layerConflux } from "@allium/conflux";
 import { Memory, MemoryQuota, Signal } from "@allium/kernel";
 import { ExitPolicy } from "@allium/netdoc";
 import { type Context, Effect, Layer, type Scope } from "effect";
@@ -38,7 +38,7 @@ export interface CoreParts {
 
 /** The channels, circuits and streams of a relay. */
 export interface RelayCore {
-  readonly services: Context.Context<ChannelManager | RelayCircuits | ExitStatus>;
+  readonly services: Context.Context<ChannelManager | RelayCircuits | ConfluxManager | ExitStatus>;
   readonly bandwidth: BandwidthLimiter;
   readonly defences: Defences;
   readonly connectionCounts: ConnectionCounts;
@@ -184,7 +184,7 @@ export const makeCore = (parts: CoreParts): Effect.Effect<RelayCore, never, Tran
     });
     const services = yield* Layer.build(
       circuits.pipe(
-        Layer.provide(conflux),
+        Layer.provideMerge(conflux),
         Layer.provide(layerSingle({ role: "exit", flowParams: () => flowParams(param) })),
         Layer.provideMerge(exit),
         Layer.provideMerge(channels),

@@ -7,6 +7,7 @@ import {
   type TransportError,
 } from "@allium/channel";
 import { RelayCircuits } from "@allium/circuit";
+import { ConfluxManager } from "@allium/conflux";
 import type { DirectoryView } from "@allium/directory";
 import { Metrics, Topology } from "@allium/kernel";
 import { Clock, Context, Duration, Effect, FileSystem, Layer, type Path, Scope, Semaphore } from "effect";
@@ -100,6 +101,7 @@ export const startRelay = (
       ...relayMetrics({
         channels,
         circuits,
+        conflux: Context.get(core.services, ConfluxManager),
         exit: Context.get(core.services, ExitStatus),
         directory: directory.reactor,
         view: directory.view,

@@ -1,5 +1,6 @@
 import type { ChannelManager } from "@allium/channel";
 import type { RelayCircuits } from "@allium/circuit";
+import type { ConfluxManager } from "@allium/conflux";
 import type { DirectoryReactor, DirectoryServer, DirectoryView } from "@allium/directory";
 import type { Metric, MetricSample } from "@allium/kernel";
 import type { Fingerprint, RelayFlag } from "@allium/netdoc";
@@ -16,6 +17,7 @@ import { dnsErrorSamples } from "./dns-errors.ts";
 export interface RelayMetricsParts {
   readonly channels: ChannelManager["Service"];
   readonly circuits: RelayCircuits["Service"];
+  readonly conflux: ConfluxManager["Service"];
   readonly exit: ExitStatus["Service"];
   readonly directory: DirectoryReactor["Service"];
   readonly view: DirectoryView["Service"];
@@ -44,7 +46,7 @@ const flags: ReadonlyArray<RelayFlag> = [
  * same; what is only here begins with `allium_`.
  */
 export const relayMetrics = (parts: RelayMetricsParts): ReadonlyArray<Metric> => {
-  const { channels, circuits, exit, directory, view, traffic, connectionCounts, circuitCounts } = parts;
+  const { channels, circuits, conflux, exit, directory, view, traffic, connectionCounts, circuitCounts } = parts;
   const openCircuits = () => circuits.circuits();
   const noteChannels = () => {
     for (const channel of channels.channels()) traffic.channels.note(channel);
@@ -178,6 +180,24 @@ export const relayMetrics = (parts: RelayMetricsParts): ReadonlyArray<Metric> =>
           ["channelFull", refusedCreates],
         ]);
       },
+    },
+    {
+      name: "allium_conflux_sets",
+      help: "Sets of linked circuits that are open.",
+      type: "gauge",
+      read: () => conflux.sets().length,
+    },
+    {
+      name: "allium_conflux_legs",
+      help: "Circuits that are linked into sets.",
+      type: "gauge",
+      read: () => conflux.sets().reduce((sum, { legs }) => sum + legs.length, 0),
+    },
+    {
+      name: "allium_conflux_waiting_bytes",
+      help: "Bytes of cells that wait for those of other legs.",
+      type: "gauge",
+      read: () => conflux.sets().reduce((sum, { receiver }) => sum + receiver.queue.bytes, 0),
     },
     {
       name: "allium_exit_streams",
