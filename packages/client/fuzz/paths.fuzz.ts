@@ -4,6 +4,7 @@ import {
   BadPathLength,
   chooseExit,
   chooseLeg,
+  chooseLegs,
   choosePath,
   type ExitNeed,
   type GuardLimits,
@@ -130,6 +131,12 @@ export const targets: ReadonlyArray<FuzzTarget> = [
         demand(leg.at(-1)?.status === path.at(-1)?.status && leg.length === path.length, "legs that do not meet");
         const shared = leg.slice(0, -1).filter(({ status }) => path.some((relay) => relay.status === status));
         demand(shared.length === 0, "legs that share a relay");
+        if (!("needs" in end)) return;
+        const legs = chooseLegs(table, { end, legs: 2 + generator.below(3), guard }, random);
+        for (const each of legs) checkPath(table, each, apart);
+        demand(new Set(legs.map((each) => each.at(-1)?.status)).size === 1, "legs of a set that do not meet");
+        const others = legs.flatMap((each) => each.slice(0, -1).map(({ status }) => status));
+        demand(new Set(others).size === others.length, "legs of a set that share a relay");
       } catch (error) {
         if (error instanceof BadPathLength) return;
         if (!(error instanceof NoSuitableRelay)) throw error;

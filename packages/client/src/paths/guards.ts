@@ -22,16 +22,22 @@ export class GuardLimits {
   readonly #table: RelayTable;
   readonly #restriction: Restriction;
 
-  constructor(table: RelayTable, last: Relay | undefined, used: ReadonlyArray<Relay>) {
+  /** @param guards those of other legs: two guards that one operator sees would see the whole tunnel */
+  constructor(
+    table: RelayTable,
+    last: Relay | undefined,
+    used: ReadonlyArray<Relay>,
+    guards: ReadonlyArray<Relay> = [],
+  ) {
     this.last = last;
     this.used = new Set(used.map(({ status }) => status.fingerprint));
     this.#table = table;
-    this.#restriction = new Restriction(table, { path: last === undefined ? [] : [last], used });
+    this.#restriction = new Restriction(table, { path: last === undefined ? guards : [last, ...guards], used });
   }
 
   /**
-   * Whether a relay may not be in one path with the last: it is the same, or family, or in one of its subnets. A relay whose
-   * microdescriptor is not there is taken for unrelated; no circuit can be built with it either.
+   * Whether a relay may not be in one path with the last, or beside the guards of other legs: it is the same, or family, or in one of
+   * their subnets. A relay whose microdescriptor is not there is taken for unrelated; no circuit can be built with it either.
    */
   related(fingerprint: Fingerprint): boolean {
     const relay = this.#table.find(fingerprint);

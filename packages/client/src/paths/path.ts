@@ -79,28 +79,22 @@ export const choosePath = (table: RelayTable, request: PathRequest, random: Rand
   if (!Number.isInteger(hops) || hops < least || hops > most) throw new BadPathLength(hops, least, most);
   const stable = request.stable ?? ("needs" in end && needStable(end.needs));
   const used = legs.flatMap((leg) => leg.slice(0, -1));
-  if (end._tag === "guard") return [takeGuard(table, request, undefined, used)];
+  const guards = legs.flatMap((leg) => leg.slice(0, 1));
+  if (end._tag === "guard") return [takeGuard(table, request, undefined, used, guards)];
   if (hops === 1 && end._tag === "relay") return [end.relay];
   const options = { fast, stable, used };
   const last = chooseEnd(table, end, options, random);
-  const path = [takeGuard(table, request, last, used)];
+  const path = [takeGuard(table, request, last, used, guards)];
   while (path.length < hops - 1) path.push(chooseMiddle(table, { ...options, path: [...path, last] }, random));
   return [...path, last];
 };
 
-/** Chooses a path that shares with others nothing but its end: one more leg of a conflux set (proposal 329). */
-export const chooseLeg = (
-  table: RelayTable,
-  legs: readonly [Path, ...ReadonlyArray<Path>],
-  request: Omit<PathRequest, "end" | "legs" | "hops">,
-  random: Random,
-): Path => {
-  const [first] = legs;
-  const end = { _tag: "relay", relay: first.at(-1) as Relay } as const;
-  return choosePath(table, { ...request, end, legs, hops: first.length }, random);
-};
-
-const chooseEnd = (
+/**
+ * Chooses the last relay of a path.
+ *
+ * @throws NoSuitableRelay
+ */
+export const chooseEnd = (
   table: RelayTable,
   end: Exclude<PathEnd, { readonly _tag: "guard" }>,
   options: ChoiceOptions,
@@ -121,13 +115,21 @@ const chooseEnd = (
   }
 };
 
-const takeGuard = (
+/**
+ * Takes a guard from who keeps them.
+ *
+ * @param used relays of other legs
+ * @param guards the guards among them
+ * @throws NoSuitableRelay if it cannot be beside the others, and whatever its keeper throws
+ */
+export const takeGuard = (
   table: RelayTable,
-  { guard }: PathRequest,
+  { guard }: Pick<PathRequest, "guard">,
   last: Relay | undefined,
   used: ReadonlyArray<Relay>,
+  guards: ReadonlyArray<Relay>,
 ): Relay => {
-  const limits = new GuardLimits(table, last, used);
+  const limits = new GuardLimits(table, last, used, guards);
   const given = guard(limits);
   const rule = limits.check(given);
   if (rule !== undefined) throw new NoSuitableRelay("guard", 1, { [rule]: 1 });

@@ -5,7 +5,9 @@ import { targets } from "../../fuzz/paths.fuzz.ts";
 import {
   BadPathLength,
   chooseLeg,
+  chooseLegs,
   choosePath,
+  confluxExitShare,
   type GuardLimits,
   maxHops,
   NoSuitableRelay,
@@ -14,7 +16,17 @@ import {
   type Relay,
   RelayTable,
 } from "../../src/paths/index.ts";
-import { alike, directory, exit, fingerprintOf, guard, middle, refusal, seeded } from "./support.ts";
+import {
+  alike,
+  directory,
+  exit,
+  fingerprintOf,
+  guard,
+  middle,
+  type PretendedRelay,
+  refusal,
+  seeded,
+} from "./support.ts";
 
 const names = (path: Path) => path.map(({ status }) => status.nickname);
 const web = { _tag: "exit", needs: [{ family: 4, port: 443 }] } as const;
@@ -232,15 +244,111 @@ describe("two legs to one exit (proposal 329)", () => {
     );
   });
 
-  it("may have relays of one family, each in another leg, as they are in no one path", () => {
-    const family = [0, 1].map((number) => `$${fingerprintOf(number)}`);
-    const related = RelayTable.of(directory([...alike(2, { flags: guard, family }), {}, {}, opened]));
+  it("may have middle relays of one family, each in another leg, as they are in no one path", () => {
+    const family = [2, 3].map((number) => `$${fingerprintOf(number)}`);
+    const related = RelayTable.of(
+      directory([...alike(2, { flags: guard }), ...alike(2, { flags: middle, family }), opened]),
+    );
     const path = [0, 2, 4].map((index) => related.relayAt(index));
     assert.deepStrictEqual(names(chooseLeg(related, [path], { guard: () => related.relayAt(1) }, seeded(1))), [
       "relay1",
       "relay3",
       "relay4",
     ]);
+  });
+
+  it.each([
+    ["family", { family: [0, 1].map((number) => `$${fingerprintOf(number)}`) }],
+    ["subnet", { address: "6.6.6.6" }],
+  ] as const)("do not begin with guards of one %s", (rule, alike) => {
+    const related = RelayTable.of(
+      directory([{ flags: guard, ...alike }, { flags: guard, ...alike }, { flags: guard }, {}, {}, opened]),
+    );
+    const inOrder = (limits: GuardLimits) =>
+      [0, 1, 2].map((index) => related.relayAt(index)).find((relay) => limits.check(relay) === undefined)!;
+    const [first, second] = chooseLegs(related, { end: web, legs: 2, guard: inOrder }, seeded(1));
+    assert.deepStrictEqual([names(first!)[0], names(second!)[0]], ["relay0", "relay2"]);
+    const path = [0, 3, 5].map((index) => related.relayAt(index));
+    assert.deepStrictEqual(names(chooseLeg(related, [path], { guard: inOrder }, seeded(1)))[0], "relay2");
+    assert.deepStrictEqual(
+      refusal(() => chooseLeg(related, [path], { guard: () => related.relayAt(1) }, seeded(1))),
+      { [rule]: 1 },
+    );
+  });
+
+  it("are chosen together so that none takes a guard for its middle that another would have had", () => {
+    for (let seed = 0; seed < 200; seed++) {
+      const legs = chooseLegs(table, { end: web, legs: 3, guard: keeper }, seeded(seed)).map(names);
+      assert.deepStrictEqual(
+        legs.map(([first]) => first),
+        ["relay0", "relay1", "relay2"],
+      );
+      assert.deepStrictEqual(new Set(legs.map((leg) => leg[2])), new Set(["relay13"]));
+      assert.strictEqual(new Set(legs.flatMap((leg) => leg.slice(0, 2))).size, 6);
+    }
+  });
+
+  it("have each of the other relays for their middle, as often as its weight says", () => {
+    const weighed = RelayTable.of(
+      directory([
+        ...alike(2, { flags: guard, bandwidth: 1 }),
+        { bandwidth: 100 },
+        { bandwidth: 200 },
+        { bandwidth: 300 },
+        { ...opened, bandwidth: 1 },
+      ]),
+    );
+    const both = (limits: GuardLimits) =>
+      [0, 1].map((index) => weighed.relayAt(index)).find((relay) => limits.check(relay) === undefined)!;
+    const random = seeded(7);
+    const pairs = new Map<string, number>();
+    const rounds = 6_000;
+    for (let round = 0; round < rounds; round++) {
+      const [first, second] = chooseLegs(weighed, { end: web, legs: 2, guard: both }, random).map(names);
+      const pair = `${first?.[1]} ${second?.[1]}`;
+      pairs.set(pair, (pairs.get(pair) ?? 0) + 1);
+    }
+    const weights = { relay2: 100, relay3: 200, relay4: 300 };
+    for (const [one, weight] of Object.entries(weights)) {
+      assert.isUndefined(pairs.get(`${one} ${one}`));
+      for (const [other, otherWeight] of Object.entries(weights)) {
+        if (one === other) continue;
+        const expected = (weight / 600) * (otherWeight / (600 - weight));
+        const seen = (pairs.get(`${one} ${other}`) ?? 0) / rounds;
+        // Four standard deviations.
+        assert.isBelow(
+          Math.abs(seen - expected),
+          4 * Math.sqrt((expected * (1 - expected)) / rounds),
+          `${one} ${other}`,
+        );
+      }
+    }
+  });
+
+  it("are not there without a second guard, or an exit that offers conflux", () => {
+    const lone = RelayTable.of(directory([{ flags: guard }, {}, {}, opened]));
+    assert.deepStrictEqual(
+      refusal(() => chooseLegs(lone, { end: web, legs: 2, guard: () => lone.relayAt(0) }, seeded(1))),
+      { used: 1 },
+    );
+    const none = RelayTable.of(
+      directory([...alike(2, { flags: guard }), {}, {}, { ...opened, protocols: "Relay=2-4" }]),
+    );
+    assert.deepStrictEqual(
+      refusal(() => chooseLegs(none, { end: web, legs: 2, guard: () => none.relayAt(0) }, seeded(1))).protocols,
+      1,
+    );
+  });
+});
+
+describe("the share of exits that offer conflux", () => {
+  it("is of all exits, whatever their weights; bad ones count as none", () => {
+    const silent = { ...opened, protocols: "Relay=2-4", bandwidth: 1_000_000 };
+    const bad = { ...silent, flags: `${exit} BadExit` };
+    const share = (...relays: ReadonlyArray<PretendedRelay>) => confluxExitShare(RelayTable.of(directory(relays)));
+    assert.strictEqual(share({}, { flags: guard }), 0);
+    assert.strictEqual(share(opened, opened, opened, silent, bad, {}), 0.75);
+    assert.strictEqual(share(opened), 1);
   });
 });
 
