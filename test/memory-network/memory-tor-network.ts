@@ -37,6 +37,8 @@ export interface MemoryTorNetworkOptions {
   readonly line?: Partial<MemoryNetwork.Line>;
   /** When the network begins, in milliseconds since 1970; the test clock is set to it. @default 2027-01-01 00:00 */
   readonly start?: number;
+  /** Whether relays say that they speak conflux. @default true */
+  readonly conflux?: boolean;
   /** Parameters of the consensus. */
   readonly params?: Readonly<Record<string, number>>;
 }
@@ -94,10 +96,12 @@ export const make = (options: MemoryTorNetworkOptions = {}): Effect.Effect<Memor
       { length: options.authorities ?? 3 },
       (_, index) => new AuthorityKeys(`auth${index}`, keys),
     );
+    const spoken = (protocols: string): string =>
+      options.conflux === false ? protocols.replace(/Conflux=\S+ /, "") : protocols;
     const plans = [
       ...planRelays(options.relays ?? { guards: 4, middles: 4, exits: 3 }),
       ...authorityKeys.map((_, index) => planAuthority(index)),
-    ];
+    ].map((plan) => ({ ...plan, protocols: spoken(plan.protocols) }));
     const identities = plans.map(({ nickname }) => new RelayIdentity(`${seed} ${nickname}`, keys(), start));
     const publisher = new Publisher({
       intervalMillis,
@@ -108,8 +112,8 @@ export const make = (options: MemoryTorNetworkOptions = {}): Effect.Effect<Memor
         params: new Map(Object.entries(options.params ?? {})),
         requiredClientProtocols: REQUIRED_CLIENT_PROTOCOLS,
         recommendedClientProtocols: RECOMMENDED_CLIENT_PROTOCOLS,
-        requiredRelayProtocols: RELAY_PROTOCOLS,
-        recommendedRelayProtocols: RELAY_PROTOCOLS,
+        requiredRelayProtocols: spoken(RELAY_PROTOCOLS),
+        recommendedRelayProtocols: spoken(RELAY_PROTOCOLS),
         relays: plans.map((plan, index) => draftOf(plan, identities[index] as RelayIdentity, plans, identities)),
         authorities: authorityKeys.map(({ nickname, identity }, index) => ({
           nickname,

@@ -92,10 +92,10 @@ describe("check-config", () => {
   });
 
   it("warns, and is content", async () => {
-    writeFileSync(file, `${minimal}[conflux]\nenabled = true\n`);
+    writeFileSync(file, `${minimal}[isolation]\ncredentials = false\n`);
     const { code, stderr } = await run("check-config", "--config", file);
     assert.strictEqual(code, 0);
-    assert.include(stderr, `warning: ${file}:6: conflux.enabled: `);
+    assert.include(stderr, `warning: ${file}:6: isolation.credentials: `);
   });
 });
 

@@ -55,6 +55,11 @@ describe("a mistake in a configuration names file, line and key", () => {
       'client.toml:6: conflux.enabled: expected true, false or "auto", got "always"',
     ],
     [
+      "a wish of conflux that is none",
+      `${minimal}[conflux]\nux = "fast"\n`,
+      'client.toml:6: conflux.ux: expected "throughput", "latency", "throughput-low-memory", "latency-low-memory" or "none", got "fast"',
+    ],
+    [
       "a table that is none, and a key misspelled",
       `${minimal}[isolaton]\n[limits]\nmax_conections = 1\n`,
       'client.toml:5: isolaton: there is no such key; did you mean "isolation"?',
@@ -117,11 +122,6 @@ describe("a configuration that says little", () => {
 describe("a configuration that is fine, and not wise", () => {
   const cases: ReadonlyArray<readonly [what: string, text: string, warning: string]> = [
     ["lets others use it", minimal.replace("127.0.0.1:9150", "0.0.0.0:9150"), "client.toml:2: socks_listen: whoever"],
-    [
-      "wants conflux",
-      `${minimal}[conflux]\nenabled = true\n`,
-      "client.toml:6: conflux.enabled: conflux is not there yet",
-    ],
     ["mixes identities", `${minimal}[isolation]\ncredentials = false\n`, "client.toml:6: isolation.credentials: "],
     [
       "tells exits of one's own network",
@@ -137,13 +137,25 @@ describe("a configuration that is fine, and not wise", () => {
         assert.include(config.warnings[0]?.replaceAll(`${directory}/`, ""), warning);
       }),
     );
+});
 
-  it.effect("says nothing of conflux that decides for itself", () =>
+describe("conflux", () => {
+  it.effect.each([
+    ["", { enabled: "auto", ux: "throughput" }, "if the consensus enables it, for throughput"],
+    ["enabled = true", { enabled: true, ux: "throughput" }, "whatever the consensus says, for throughput"],
+    ['enabled = "auto"\nux = "none"', { enabled: "auto", ux: "none" }, "if the consensus enables it, without a wish"],
+    [
+      'ux = "latency-low-memory"',
+      { enabled: "auto", ux: "latency-low-memory" },
+      "if the consensus enables it, for latency-low-memory",
+    ],
+    ["enabled = false", { enabled: false, ux: "throughput" }, "no: each stream goes through one circuit"],
+  ] as const)("is what it is said to be: %j", ([said, expected, words]) =>
     Effect.gen(function* () {
-      for (const value of ['"auto"', "false"]) {
-        const { config } = yield* load(`${minimal}[conflux]\nenabled = ${value}\n`);
-        assert.deepStrictEqual(config.warnings, []);
-      }
+      const { config } = yield* load(`${minimal}[conflux]\n${said}\n`);
+      assert.deepStrictEqual(config.client.conflux, expected);
+      assert.deepStrictEqual(config.warnings, []);
+      assert.include(summarize(config), words);
     }),
   );
 });

@@ -40,6 +40,17 @@ export interface TunnelConfig {
   readonly maxTunnels?: number;
 }
 
+/** Whether and how streams are spread over several circuits (proposal 329). */
+export interface ConfluxConfig {
+  /** `auto`: if the consensus enables it; true: also if it does not. Exits have to offer it too. @default "auto" */
+  readonly enabled?: boolean | "auto";
+  /**
+   * What exits are asked for: to keep to the circuit that answers first, or to use all of them; either with few cells that wait to be put
+   * in order here, or with more and faster; or no wish (torrc `ConfluxClientUX`). @default "throughput"
+   */
+  readonly ux?: "throughput" | "latency" | "throughput-low-memory" | "latency-low-memory" | "none";
+}
+
 /** What a client is configured with. */
 export interface TorClientConfig {
   /** Where the consensus, the guards and what else was learned are kept; it is made if it is not there. One client at a time. */
@@ -51,6 +62,7 @@ export interface TorClientConfig {
   readonly reachability?: ReachabilityConfig;
   readonly paths?: PathConfig;
   readonly tunnels?: TunnelConfig;
+  readonly conflux?: ConfluxConfig;
   /** Whether addresses of private networks are refused, also as answers of exits (torrc `ClientRejectInternalAddresses`). @default true, but not in a test network */
   readonly rejectPrivate?: boolean;
   /** Bytes that may wait in all buffers together. @default 256 MiB */

@@ -38,7 +38,7 @@ export const loadConfig = Effect.fnUntraced(function* (name: string) {
   const authorities = yield* loadAuthorities(read, said, !said.test_network);
   const problems = [...checkTogether(source, said), ...(Result.isFailure(authorities) ? authorities.failure : [])];
   if (problems.length > 0 || Result.isFailure(authorities)) return yield* new ConfigError({ problems });
-  const { paths, reachability, tunnels, limits, isolation } = said;
+  const { paths, reachability, tunnels, conflux, limits, isolation } = said;
   const config: ProgramConfig = {
     ...programSettings(read, warningsOf(source, said)),
     client: {
@@ -63,6 +63,8 @@ export const loadConfig = Effect.fnUntraced(function* (name: string) {
         maxStreams: limits.max_streams,
         maxTunnels: limits.max_tunnels,
       },
+      // The schema knows no other word.
+      conflux: { enabled: typeof conflux.enabled === "boolean" ? conflux.enabled : "auto", ux: conflux.ux },
       ...(said.reject_private === undefined ? {} : { rejectPrivate: said.reject_private }),
       maxMemoryBytes: limits.max_memory,
     },
@@ -105,8 +107,6 @@ const warningsOf = (source: ConfigText, said: ConfigFile): ReadonlyArray<string>
   ] as const)
     if (listen !== undefined && !isLoopback(listen.host))
       warn([key], "whoever can reach this address can use the client, and nothing that is sent to it is encrypted");
-  if (said.conflux.enabled === true)
-    warn(["conflux", "enabled"], "conflux is not there yet: each stream goes through one circuit");
   if (!said.isolation.credentials)
     warn(
       ["isolation", "credentials"],

@@ -47,8 +47,14 @@ const flagOrAuto = Schema.Union([Schema.Boolean, Schema.String])
   .annotate({ expected: whether })
   .check(Schema.makeFilter((value) => typeof value === "boolean" || value === "auto", { expected: whether }));
 
-/** The table `[conflux]`. */
-const ConfluxSchema = Schema.Struct({ enabled: withDefault(flagOrAuto, "auto") });
+/** The table `[conflux]`: whether streams are spread over several circuits. */
+const ConfluxSchema = Schema.Struct({
+  enabled: withDefault(flagOrAuto, "auto"),
+  ux: withDefault(
+    oneOf(["throughput", "latency", "throughput-low-memory", "latency-low-memory", "none"]),
+    "throughput",
+  ),
+});
 
 /** The table `[limits]`. */
 const LimitsSchema = Schema.Struct({

@@ -2,6 +2,16 @@ import { formatEndpoint } from "@allium/channel";
 import { formatSummary, mebibytes, yesOrNo } from "@allium/cli";
 import type { ProgramConfig } from "./load.ts";
 
+/** When streams are spread over several circuits, and to what end. */
+const confluxWords = ({
+  enabled = "auto",
+  ux = "throughput",
+}: NonNullable<ProgramConfig["client"]["conflux"]>): string => {
+  if (enabled === false) return "no: each stream goes through one circuit";
+  const wish = ux === "none" ? "without a wish" : `for ${ux}`;
+  return enabled === "auto" ? `if the consensus enables it, ${wish}` : `whatever the consensus says, ${wish}`;
+};
+
 const count = (relays: ReadonlySet<string> | undefined): string => `${relays?.size ?? 0}`;
 
 /** What a configuration means, defaults included, in a few lines for people. */
@@ -33,6 +43,7 @@ export const summarize = (config: ProgramConfig): string => {
       "tunnels",
       `${tunnels.maxTunnels}, with new streams for ${(tunnels.maxDirtinessMillis ?? 0) / 1_000} s, before they are asked for to port ${(tunnels.expectedPorts ?? []).join(", ") || "none"}`,
     ],
+    ["conflux", confluxWords(client.conflux ?? {})],
     ["streams", `${tunnels.maxStreams}, waited for ${(tunnels.requestTimeoutMillis ?? 0) / 1_000} s`],
     ["applications", `${config.maxConnections}`],
     ["memory", `${mebibytes(client.maxMemoryBytes ?? 0)} for what waits`],

@@ -9,11 +9,12 @@ import {
   layerClientCircuits,
   layerSingle,
 } from "@allium/circuit";
+import { type ConfluxManager, confluxParams, layerConflux } from "@allium/conflux";
 import type { NetParams } from "@allium/netdoc";
 import { type Context, type Effect, Layer, type Scope } from "effect";
 
-/** The channels and circuits of a client. */
-export type NetworkServices = Context.Context<ChannelManager | ClientCircuits>;
+/** The channels and circuits of a client, and what links circuits. */
+export type NetworkServices = Context.Context<ChannelManager | ClientCircuits | ConfluxManager>;
 
 /**
  * Builds them, until the scope closes.
@@ -36,6 +37,8 @@ export const makeNetwork = (
       },
       onEnd: onCircuitEnd,
     }).pipe(
+      // Nobody links circuits to a client.
+      Layer.provideMerge(layerConflux({ params: () => confluxParams(param), accepts: () => false })),
       Layer.provide(layerSingle({ role: "client", flowParams: () => flowParams(param) })),
       Layer.provideMerge(
         layerChannelManager({

@@ -1,5 +1,6 @@
 import { Entropy, type Transport } from "@allium/channel";
 import { type CircuitEnd, type ClientCircuit, ClientCircuits, describeEnd } from "@allium/circuit";
+import { ConfluxManager } from "@allium/conflux";
 import {
   DirectoryReactor,
   DirectorySources,
@@ -21,7 +22,15 @@ import { NetworkState } from "../network-state.ts";
 import type { PathOptions } from "../paths/index.ts";
 import { StreamRoom, type StreamsParts } from "../streams/index.ts";
 import { TorClient, type TorClientService } from "../tor-client.ts";
-import { defaultTunnelTimes, ExitRefusals, ExpectedPorts, GuardKeeper, TunnelPool, Wakes } from "../tunnels/index.ts";
+import {
+  ClientConflux,
+  defaultTunnelTimes,
+  ExitRefusals,
+  ExpectedPorts,
+  GuardKeeper,
+  TunnelPool,
+  Wakes,
+} from "../tunnels/index.ts";
 import { makeEventHub } from "./events.ts";
 import { makeNetwork } from "./network.ts";
 import { makeService } from "./service.ts";
@@ -78,6 +87,7 @@ export const startTorClient = (
     };
     const services = yield* makeNetwork(() => network.params, onCircuitEnd);
     const circuits = Context.get(services, ClientCircuits);
+    const conflux = new ClientConflux(Context.get(services, ConfluxManager), config.conflux ?? {}, network);
     const fork = yield* FiberSet.makeRuntime<never>();
     const run = (effect: Effect.Effect<void>): void => void fork(effect);
     const onEvent = hub.publish;
@@ -87,6 +97,7 @@ export const startTorClient = (
       guards,
       buildTimes,
       network,
+      conflux,
       wakes,
       changes,
       random,
@@ -153,6 +164,7 @@ export const startTorClient = (
         guards,
         buildTimes,
         network,
+        conflux,
         expected,
         changes,
         now,

@@ -126,7 +126,10 @@ export const attach = <A>(parts: AttachParts, wanted: Attachment<A>): Effect.Eff
     const patience = STREAM_TIMEOUTS_MILLIS[Math.min(attempt, STREAM_TIMEOUTS_MILLIS.length - 1)] ?? requestTimeout;
     return wanted.ask(circuit).pipe(
       Effect.map((value): Answer<A> => ({ _tag: "Answered", value })),
-      Effect.catch((failure) => Effect.succeed<Answer<A>>(answerOf(failure))),
+      Effect.catch((failure) =>
+        // The streams of a set hear of its end before the circuit does on which they were asked for.
+        Effect.succeed<Answer<A>>(tunnel.set?.isOver === true ? gone(failure.message) : answerOf(failure)),
+      ),
       Effect.timeoutOrElse({
         duration: Duration.millis(patience),
         orElse: () =>

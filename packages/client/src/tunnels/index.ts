@@ -1,6 +1,7 @@
 export { type AcquireParts, acquireTunnel, MAX_BUILDS_A_REQUEST, type Waiting } from "./acquire.ts";
 export { buildCircuit } from "./build-circuit.ts";
 export { type BuildProblem, describeProblem, isClock, isNoNetwork } from "./build-problem.ts";
+export { ClientConflux } from "./conflux.ts";
 export { ExitRefusals } from "./exit-refusals.ts";
 export { ExpectedPorts } from "./expected-ports.ts";
 export { GuardKeeper } from "./guard-keeper.ts";

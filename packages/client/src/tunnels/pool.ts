@@ -1,17 +1,18 @@
-import type { ClientCircuit, ClientCircuits, HopFailed } from "@allium/circuit";
-import type { AddressAndPort, Fingerprint, UnixMillis } from "@allium/netdoc";
-import { Deferred, Duration, Effect } from "effect";
-import { type BuildTimes, measuredHops } from "../build-times/index.ts";
+import type { ClientCircuit, ClientCircuits } from "@allium/circuit";
+import type { Fingerprint, UnixMillis } from "@allium/netdoc";
+import type { Effect } from "effect";
+import type { BuildTimes } from "../build-times/index.ts";
 import type { NetworkState } from "../network-state.ts";
-import type { PathEnd, Random } from "../paths/index.ts";
+import type { LegsRequest, PathEnd, Random, RelayTable } from "../paths/index.ts";
 import type { ClientEvent, TunnelPurpose } from "../status.ts";
-import { buildCircuit } from "./build-circuit.ts";
-import { type BuildProblem, describeProblem, pathProblem } from "./build-problem.ts";
-import { chooseWithGuard } from "./choose-with-guard.ts";
+import { type BuildProblem, pathProblem } from "./build-problem.ts";
+import { chooseLegsWithGuards, chooseWithGuard } from "./choose-with-guard.ts";
+import type { ClientConflux } from "./conflux.ts";
 import type { GuardKeeper } from "./guard-keeper.ts";
-import { hopTargets } from "./hop-target.ts";
+import type { Leg } from "./leg.ts";
+import { LegBuilder, type LegEvents } from "./leg-builder.ts";
+import { LinkedLegs, type LinkedLegsParts } from "./linked-legs.ts";
 import type { TunnelRequest } from "./request.ts";
-import { LEAST_GUARD_PATIENCE_MILLIS } from "./times.ts";
 import { Tunnel } from "./tunnel.ts";
 import { TunnelIndex } from "./tunnel-index.ts";
 import type { Wakes } from "./wakes.ts";
@@ -22,6 +23,7 @@ export interface PoolParts {
   readonly guards: GuardKeeper;
   readonly buildTimes: BuildTimes;
   readonly network: NetworkState;
+  readonly conflux: ClientConflux;
   /** Notified when somebody who waits may have what he waits for: a tunnel takes streams now, or will not. */
   readonly wakes: Wakes;
   /** Notified of the other changes: tunnels that are begun, used, or not to be used any more. */
@@ -38,7 +40,7 @@ export interface PoolParts {
   readonly nextId: () => number;
 }
 
-/** Tunnels that are being built at once, at most (torrc `MaxClientCircuitsPending`). */
+/** Circuits that are being built at once, at most (torrc `MaxClientCircuitsPending`). */
 export const MAX_BUILDING = 32;
 
 /** Builds that may fail within a second before no more are begun in it (tor's MAX_CIRCUIT_FAILURES). */
@@ -54,16 +56,40 @@ export class TunnelPool {
   readonly #parts: PoolParts;
   readonly #tunnels = new Set<Tunnel>();
   readonly #index = new TunnelIndex();
-  readonly #byCircuit = new Map<ClientCircuit, Tunnel>();
+  readonly #byCircuit = new Map<ClientCircuit, { readonly tunnel: Tunnel; readonly leg: Leg }>();
+  /** Those of them that are conflux sets. */
+  readonly #sets = new Map<Tunnel, LinkedLegs>();
+  readonly #builder: LegBuilder;
+  readonly #setParts: LinkedLegsParts;
   readonly #failures = { since: Number.NEGATIVE_INFINITY, count: 0 };
-  #building = 0;
   #hasBuilt = false;
+  #setsFail = false;
   #newestBegun = Number.NEGATIVE_INFINITY;
   /** What became of the newest tunnel that was begun, if that was nothing. */
   #lastProblem: BuildProblem | undefined;
 
   constructor(parts: PoolParts) {
     this.#parts = parts;
+    const { guards } = parts;
+    this.#builder = new LegBuilder({ ...parts, onGuardLost: ({ ticket }) => this.#retireThrough(ticket.guard) });
+    this.#setParts = {
+      ...parts,
+      guards,
+      builder: this.#builder,
+      onCircuit: (tunnel, leg, circuit) => this.#byCircuit.set(circuit, { tunnel, leg }),
+      onChange: (tunnel) => {
+        this.#tell(tunnel);
+        this.#parts.changes.notify();
+      },
+      onOpen: (tunnel) => {
+        this.#setsFail = false;
+        this.#open(tunnel);
+      },
+      onOver: (tunnel, why) => {
+        this.#setsFail ||= tunnel.openedAt === undefined;
+        this.end(tunnel, why);
+      },
+    };
   }
 
   /** All that there are, the oldest first. */
@@ -86,9 +112,26 @@ export class TunnelPool {
     return this.#hasBuilt;
   }
 
-  /** How many are being built. */
+  /** How many circuits are being built. */
   get building(): number {
-    return this.#building;
+    return this.#builder.building;
+  }
+
+  /** Those that are conflux sets. */
+  get sets(): Iterable<Tunnel> {
+    return this.#sets.keys();
+  }
+
+  /** Whether the newest set that was begun came to nothing, and none was linked since. */
+  get setsFail(): boolean {
+    return this.#setsFail;
+  }
+
+  /** How many circuits there are, those that are being built among them. */
+  get circuits(): number {
+    let sum = 0;
+    for (const { legs } of this.#tunnels) sum += legs.length;
+    return sum;
   }
 
   /** Those that get no more streams, and have some. */
@@ -107,7 +150,10 @@ export class TunnelPool {
     return count >= MAX_FAILURES_A_SECOND ? since + second : Number.NEGATIVE_INFINITY;
   }
 
-  /** The open tunnel that a stream is to be in, if one will do: rather one that has been used already (as `tor`), and a newer one. */
+  /**
+   * The open tunnel that a stream is to be in, if one will do: rather a conflux set, then one that has been used already, and a newer one
+   * (as `tor`).
+   */
   find(request: TunnelRequest): Tunnel | undefined {
     let best: Tunnel | undefined;
     for (const tunnel of this.#index.candidates(request.isolation)) {
@@ -117,36 +163,57 @@ export class TunnelPool {
     return best;
   }
 
-  /** A tunnel that will do when it is there, and that nobody has given up. */
+  /** A tunnel that will do when it is there, and that nobody has given up. Conflux sets are not waited for. */
   findComing(request: TunnelRequest): Tunnel | undefined {
     for (const tunnel of this.#index.candidates(request.isolation)) {
-      if ((tunnel.state === "building" || tunnel.state === "waiting") && !tunnel.isLate && tunnel.suits(request))
-        return tunnel;
+      const isComing = tunnel.state === "building" || tunnel.state === "waiting";
+      if (isComing && tunnel.set === undefined && !tunnel.isLate && tunnel.suits(request)) return tunnel;
     }
     return undefined;
   }
 
-  /** Begins a tunnel. Answers with it, or with what is in the way. */
+  /** Begins a tunnel of one circuit. Answers with it, or with what is in the way. */
   begin(end: PathEnd, purpose: TunnelPurpose): Tunnel | BuildProblem {
-    const { network, guards, random, now, run, maxTunnels, nextId } = this.#parts;
+    const { guards, random, run } = this.#parts;
+    const begun = this.#add(purpose, (table) => [chooseWithGuard(table, end, guards, random)]);
+    if (!(begun instanceof Tunnel)) {
+      if (begun._tag !== "TooMany") this.#lastProblem = begun;
+      return begun;
+    }
+    for (const leg of begun.legs) run(this.#builder.build(leg, this.#eventsOf(begun)));
+    return begun;
+  }
+
+  /** Begins a tunnel of several circuits, to be linked. Answers with it, or with what is in the way. */
+  beginSet(end: LegsRequest["end"]): Tunnel | BuildProblem {
+    const { conflux, guards, random } = this.#parts;
+    const { legsPerSet } = conflux.params;
+    const begun = this.#add("exit", (table) => chooseLegsWithGuards(table, end, legsPerSet, guards, random));
+    if (!(begun instanceof Tunnel)) return begun;
+    const legs = new LinkedLegs(begun, this.#setParts);
+    begun.set = legs;
+    this.#sets.set(begun, legs);
+    legs.launch();
+    return begun;
+  }
+
+  #add(purpose: TunnelPurpose, choose: (table: RelayTable) => ReadonlyArray<Leg>): Tunnel | BuildProblem {
+    const { network, now, maxTunnels, nextId } = this.#parts;
     const { table } = network;
-    if (table === undefined || this.#tunnels.size >= maxTunnels || this.#building >= MAX_BUILDING)
+    if (table === undefined || this.#tunnels.size >= maxTunnels || this.building >= MAX_BUILDING)
       return { _tag: "TooMany" };
     try {
-      const { path, guard } = chooseWithGuard(table, end, guards, random);
+      const legs = choose(table);
       this.#newestBegun = now();
-      const tunnel = new Tunnel(nextId(), purpose, path, guard.ticket, this.#newestBegun);
+      const tunnel = new Tunnel(nextId(), purpose, legs, this.#newestBegun);
       this.#tunnels.add(tunnel);
       this.#index.add(tunnel);
-      this.#building++;
       this.#tell(tunnel);
       this.#parts.changes.notify();
-      run(this.#build(tunnel, guard.addresses));
       return tunnel;
     } catch (thrown) {
       const problem = pathProblem(thrown);
       if (problem === undefined) throw thrown;
-      this.#lastProblem = problem;
       return problem;
     }
   }
@@ -170,7 +237,7 @@ export class TunnelPool {
     tunnel.state = "retired";
     this.#index.retire(tunnel);
     // Since nothing new comes into it, no other has to wait because of it (guard-spec 4.9).
-    this.#parts.guards.indeterminate(tunnel.ticket);
+    for (const { ticket } of tunnel.legs) this.#parts.guards.indeterminate(ticket);
     if (tunnel.streams === 0) this.end(tunnel, "not to be used any more");
     else {
       this.#tell(tunnel);
@@ -181,15 +248,19 @@ export class TunnelPool {
   /** Ends a tunnel, and with it its streams. */
   end(tunnel: Tunnel, why: string): void {
     if (!this.#forget(tunnel, why)) return;
-    this.#parts.guards.indeterminate(tunnel.ticket);
-    tunnel.circuit?.stop("finished");
+    for (const leg of tunnel.legs) this.#builder.end(leg);
   }
 
   /** A circuit has ended, by itself or by another. */
   onCircuitEnd(circuit: ClientCircuit, why: string): void {
-    const tunnel = this.#byCircuit.get(circuit);
+    const known = this.#byCircuit.get(circuit);
+    this.#byCircuit.delete(circuit);
     // Who builds it is told by what he waits for.
-    if (tunnel !== undefined && tunnel.state !== "building") this.end(tunnel, why);
+    if (known === undefined || known.leg.state === "building") return;
+    const { tunnel, leg } = known;
+    const set = this.#sets.get(tunnel);
+    if (set === undefined) this.end(tunnel, why);
+    else set.lose(leg, why);
   }
 
   /** Ends all of them. */
@@ -199,98 +270,54 @@ export class TunnelPool {
 
   /** A guard does not answer any more: what is there through it is not to be relied on. */
   #retireThrough(guard: Fingerprint): void {
-    for (const tunnel of [...this.#tunnels]) if (tunnel.ticket.guard === guard) this.retire(tunnel);
+    for (const tunnel of [...this.#tunnels]) {
+      if (!tunnel.legs.some(({ ticket }) => ticket.guard === guard)) continue;
+      // A set that is building may do without it.
+      if (tunnel.state === "building") this.#sets.get(tunnel)?.loseGuard(guard);
+      else this.retire(tunnel);
+    }
   }
 
-  #build(tunnel: Tunnel, addresses: ReadonlyArray<AddressAndPort>): Effect.Effect<void> {
-    return Effect.suspend(() => {
-      const { circuits, buildTimes, now } = this.#parts;
-      const { timeoutMs, closeMs } = buildTimes.timeouts({ hops: tunnel.path.length });
-      // The time that a channel takes is the channel's (path-spec 2.4: from when the first CREATE is sent).
-      const asked = Deferred.makeUnsafe<void>();
-      let begun = now();
-      const onAsked = (): void => {
-        begun = now();
-        Deferred.doneUnsafe(asked, Effect.void);
-      };
-      const onHop = (circuit: ClientCircuit): void => {
-        if (tunnel.circuit === undefined) {
-          tunnel.circuit = circuit;
-          this.#byCircuit.set(circuit, tunnel);
-        }
-        if (circuit.path.length === measuredHops) buildTimes.thirdHopDone(now() - begun, tunnel.isLate);
+  /** What becomes of the circuit of a tunnel that has one. */
+  #eventsOf(tunnel: Tunnel): LegEvents {
+    return {
+      name: `tunnel ${tunnel.id}`,
+      onHop: (leg, circuit) => {
+        this.#byCircuit.set(circuit, { tunnel, leg });
         this.#tell(tunnel);
-      };
-      const patience = Effect.gen({ self: this }, function* () {
-        yield* Deferred.await(asked);
-        yield* Effect.sleep(Duration.millis(timeoutMs));
-        this.#onLate(tunnel);
-        // A guard that does not answer is found out now; what is slow behind it is measured (as `tor`).
-        const guardMs = Math.max(timeoutMs, LEAST_GUARD_PATIENCE_MILLIS);
-        if (tunnel.circuit === undefined) yield* Effect.sleep(Duration.millis(guardMs - timeoutMs));
-        if (tunnel.circuit !== undefined) {
-          yield* Effect.sleep(Duration.millis(closeMs - (now() - begun)));
-          buildTimes.circuitAbandoned();
-        }
-        return yield* Effect.fail<BuildProblem>({ _tag: "Late" });
-      });
-      return buildCircuit(circuits, hopTargets(tunnel.path, addresses), onAsked, onHop).pipe(
-        Effect.mapError((error): BuildProblem => ({ _tag: "HopFailed", error })),
-        Effect.raceFirst(patience),
-        Effect.matchEffect({
-          onSuccess: () => Effect.sync(() => this.#onBuilt(tunnel)),
-          onFailure: (problem) =>
-            Effect.suspend(() => {
-              this.#onFailed(tunnel, problem);
-              return Effect.logDebug(`tunnel ${tunnel.id}: ${describeProblem(problem)}`);
-            }),
-        }),
-        Effect.onInterrupt(() => Effect.sync(() => this.end(tunnel, "given up"))),
-      );
-    });
+      },
+      onLate: () => {
+        tunnel.isLate = true;
+        tunnel.problem = { _tag: "Late" };
+        this.#parts.wakes.notify();
+      },
+      onBuilt: () => {
+        this.#lastProblem = undefined;
+        tunnel.state = "waiting";
+      },
+      onHeld: () => this.#tell(tunnel),
+      onUsable: (leg) => {
+        leg.state = "open";
+        this.#open(tunnel);
+      },
+      onFailed: (_leg, why, problem) => this.#onFailed(tunnel, why, problem),
+    };
   }
 
-  /** It is too slow to be waited for. It goes on, to be measured (path-spec 2.4). */
-  #onLate(tunnel: Tunnel): void {
-    tunnel.isLate = true;
-    tunnel.problem = { _tag: "Late" };
-    this.#parts.buildTimes.circuitTimedOut(tunnel.circuit?.path.length ?? 0);
+  #open(tunnel: Tunnel): void {
+    tunnel.state = "open";
+    tunnel.openedAt ??= this.#parts.now();
+    this.#hasBuilt = true;
+    this.#tell(tunnel);
     this.#parts.wakes.notify();
   }
 
-  #onBuilt(tunnel: Tunnel): void {
-    if (tunnel.state === "ended") return;
-    this.#lastProblem = undefined;
-    this.#building--;
-    tunnel.state = "waiting";
-    // It may have ended in the very moment in which it was built.
-    const isOver = tunnel.circuit?.end !== undefined;
-    this.#parts.guards.succeeded(tunnel.ticket, (usable) => {
-      if (tunnel.state !== "waiting") return;
-      if (isOver || tunnel.isLate) return this.end(tunnel, tunnel.isLate ? "measured" : "the circuit ended");
-      if (!usable) {
-        tunnel.problem = { _tag: "GuardNotUsed" };
-        return this.end(tunnel, "another guard is used");
-      }
-      tunnel.state = "open";
-      tunnel.openedAt = this.#parts.now();
-      this.#hasBuilt = true;
-      this.#tell(tunnel);
-      this.#parts.wakes.notify();
-    });
-    if (tunnel.state === "waiting") this.#tell(tunnel);
-  }
-
-  #onFailed(tunnel: Tunnel, problem: BuildProblem): void {
-    const { guards, now } = this.#parts;
-    tunnel.problem = problem;
+  #onFailed(tunnel: Tunnel, why: string, problem: BuildProblem | undefined): void {
+    const { now } = this.#parts;
+    const wasBuilding = tunnel.state === "building";
+    if (problem !== undefined) tunnel.problem = problem;
+    if (!this.#forget(tunnel, why) || !wasBuilding || problem === undefined) return;
     this.#lastProblem = problem;
-    if (!this.#forget(tunnel, describeProblem(problem))) return;
-    if (isGuardsFault(tunnel, problem)) {
-      guards.failed(tunnel.ticket);
-      // One that refuses another circuit may well have room for the streams of those that it has.
-      if (problem._tag === "Late") this.#retireThrough(tunnel.ticket.guard);
-    } else guards.indeterminate(tunnel.ticket);
     const failures = this.#failures;
     if (now() - failures.since >= second) {
       failures.since = now();
@@ -303,9 +330,9 @@ export class TunnelPool {
   #forget(tunnel: Tunnel, why: string): boolean {
     if (!this.#tunnels.delete(tunnel)) return false;
     this.#index.delete(tunnel);
-    if (tunnel.state === "building") this.#building--;
+    this.#sets.delete(tunnel);
     tunnel.state = "ended";
-    if (tunnel.circuit !== undefined) this.#byCircuit.delete(tunnel.circuit);
+    for (const { circuit } of tunnel.legs) if (circuit !== undefined) this.#byCircuit.delete(circuit);
     this.#parts.onEvent(() => ({ _tag: "TunnelEnded", tunnel: tunnel.info(), why }));
     this.#parts.wakes.notify();
     return true;
@@ -318,22 +345,7 @@ export class TunnelPool {
 
 /** Whether to use one tunnel rather than another. */
 const isBetter = (one: Tunnel, other: Tunnel): boolean => {
+  if ((one.set === undefined) !== (other.set === undefined)) return one.set !== undefined;
   if ((one.dirtySince === undefined) !== (other.dirtySince === undefined)) return one.dirtySince !== undefined;
   return one.createdAt > other.createdAt;
 };
-
-/**
- * Whether what failed says that the guard is not to be used: no channel to it, or no right answer to the first CREATE. What fails behind
- * it may be another's fault (guard-spec 4.7).
- */
-const isGuardsFault = ({ circuit }: Tunnel, problem: BuildProblem): boolean => {
-  if (problem._tag === "Late") return circuit === undefined;
-  if (problem._tag !== "HopFailed" || problem.error.hop !== 0) return false;
-  const { problem: what } = problem.error;
-  return !isOurs(what);
-};
-
-/** Whether the fault is on this side: no room for another circuit, or the client is ending. */
-const isOurs = (problem: HopFailed["problem"]): boolean =>
-  problem._tag === "Ended" ||
-  (problem._tag === "Channel" && (problem.error._tag === "ChannelsClosed" || problem.error._tag === "ChannelLimit"));

@@ -23,6 +23,12 @@ export const STREAM_TIMEOUTS_MILLIS: readonly [number, number, number] = [10 * s
  */
 export const LEAST_GUARD_PATIENCE_MILLIS = second;
 
+/**
+ * The least time for an exit to answer a LINK: the learned timeout may be a few milliseconds here too. (Proposal 329, 2.2: the build
+ * timeout.)
+ */
+export const LEAST_LINK_PATIENCE_MILLIS = second;
+
 /** How often tunnels that get no more streams are looked at, to see whether their last one has ended. */
 export const RETIRED_SWEEP_MILLIS = 5 * second;
 

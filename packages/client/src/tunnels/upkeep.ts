@@ -3,10 +3,13 @@ import { Duration, Effect } from "effect";
 import type { BuildTimes } from "../build-times/index.ts";
 import type { NetworkState } from "../network-state.ts";
 import type { ExitNeed, PathEnd } from "../paths/index.ts";
+import type { ClientConflux } from "./conflux.ts";
 import type { ExpectedPorts } from "./expected-ports.ts";
 import type { GuardKeeper } from "./guard-keeper.ts";
+import { Pace } from "./pace.ts";
 import type { TunnelPool } from "./pool.ts";
-import { availableTimeout, LEAST_BETWEEN_SPARE_MILLIS, RETIRED_SWEEP_MILLIS, SPARE_RETRY_CAP_MILLIS } from "./times.ts";
+import { provideSets } from "./provide-sets.ts";
+import { availableTimeout, LEAST_BETWEEN_SPARE_MILLIS, RETIRED_SWEEP_MILLIS } from "./times.ts";
 import { Tunnel } from "./tunnel.ts";
 import type { Wakes } from "./wakes.ts";
 
@@ -22,6 +25,7 @@ export interface UpkeepParts {
   readonly guards: GuardKeeper;
   readonly buildTimes: BuildTimes;
   readonly network: NetworkState;
+  readonly conflux: ClientConflux;
   readonly expected: ExpectedPorts;
   /** Notified of whatever may make something due. */
   readonly changes: Wakes;
@@ -43,15 +47,17 @@ export interface UpkeepParts {
  * | --- | --- |
  * | for each port that was asked for lately | 2 |
  * | while build times are learned | one more, each `cbttestfreq` |
+ * | conflux sets, where they are enabled | see `provideSets` |
  */
 export const keepTunnels = (parts: UpkeepParts): Effect.Effect<never> =>
   Effect.gen(function* () {
     const { changes, now } = parts;
     const look: Look = { at: Number.NEGATIVE_INFINITY, unused: Number.NaN };
-    const spare = { retryAt: Number.NEGATIVE_INFINITY, delay: LEAST_BETWEEN_SPARE_MILLIS };
+    const spare = new Pace();
+    const sets = new Pace();
     for (;;) {
       const { version } = changes;
-      const due = Math.min(expire(parts, look), provide(parts, spare));
+      const due = Math.min(expire(parts, look), provide(parts, spare), provideSets(parts, sets));
       const wait = due - now();
       yield* Effect.raceFirst(
         changes.after(version),
@@ -96,31 +102,29 @@ const endOpen = ({ pool, now, maxDirtiness }: UpkeepParts, unused: number): Unix
 };
 
 /** Begins at most one tunnel that nobody waits for. @returns when there is something to do again */
-const provide = (parts: UpkeepParts, spare: { retryAt: UnixMillis; delay: number }): UnixMillis => {
+const provide = (parts: UpkeepParts, spare: Pace): UnixMillis => {
   const { pool, network, expected, buildTimes, now, share } = parts;
   if (!network.ready) return Number.POSITIVE_INFINITY;
   const usable = [...pool.candidates("")].filter(isSpare);
   const end = wanted(parts, usable);
   if (end === undefined) {
-    spare.delay = LEAST_BETWEEN_SPARE_MILLIS;
+    spare.calm();
     const test = buildTimes.learning ? pool.newestBegun + buildTimes.params.testEveryMs : Number.POSITIVE_INFINITY;
     const forget = expected.nextEnd(availableTimeout(network.params, share)) ?? Number.POSITIVE_INFINITY;
     return Math.max(Math.min(test, forget), now() + LEAST_BETWEEN_SPARE_MILLIS);
   }
-  if (pool.lastProblem === undefined) spare.delay = LEAST_BETWEEN_SPARE_MILLIS;
+  if (pool.lastProblem === undefined) spare.calm();
   const at = Math.max(spare.retryAt, pool.mayBeginAt);
   if (at > now()) return at;
   const failing = pool.lastProblem !== undefined;
   const begun = pool.begin(end.path, end.purpose);
   // No exit permits any of it, so there is nothing to expect.
   if (!(begun instanceof Tunnel) && begun._tag === "NoRelay") for (const { port } of end.needs) expected.drop(port);
-  if (failing || !(begun instanceof Tunnel)) spare.delay = Math.min(spare.delay * 2, SPARE_RETRY_CAP_MILLIS);
-  spare.retryAt = now() + spare.delay;
-  return spare.retryAt;
+  return spare.next(now(), failing || !(begun instanceof Tunnel));
 };
 
 /** Whether a tunnel that nobody has for himself is there for whoever comes. */
-const isSpare = ({ isLate }: Tunnel): boolean => !isLate;
+const isSpare = ({ isLate, set }: Tunnel): boolean => !isLate && set === undefined;
 
 /** What is missing: first what ports want, then what is to be measured. */
 const wanted = (
@@ -136,7 +140,7 @@ const wanted = (
   // That the client is ready is known by its first tunnel, whichever that is.
   if (needs.length > 0 || !(pool.hasBuilt || usable.length > 0)) return wish("exit", needs);
   const sinceLastMs = now() - pool.newestBegun;
-  const isDue = buildTimes.testCircuitDue({ sinceLastMs, openCircuits: pool.tunnels.size });
+  const isDue = buildTimes.testCircuitDue({ sinceLastMs, openCircuits: pool.circuits });
   return isDue ? wish("measuring", []) : undefined;
 };
 

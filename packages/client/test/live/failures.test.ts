@@ -15,7 +15,7 @@ import {
 import { GUARD_FLAGS } from "../../../../test/memory-network/plan.ts";
 import { withSleepers } from "../../../../test/support/counting-clock.ts";
 import { pattern, readBytes } from "../../../circuit/test/support/application.ts";
-import { pathOf } from "./support.ts";
+import { hasSet, pathOf } from "./support.ts";
 
 const POSITIONS = ["guard", "middle", "exit"] as const;
 
@@ -47,8 +47,8 @@ const MOMENTS: ReadonlyArray<readonly [millis: number, what: string]> = [
   [550, "the stream is asked for"],
 ];
 
-/** A client that is ready, in a network of these relays. */
-const setUpWith = (relays?: ReadonlyArray<RelayOptions>) =>
+/** A client that is ready, and has conflux sets if it is to, in a network of these relays. */
+const setUpWith = (conflux: boolean, relays?: ReadonlyArray<RelayOptions>) =>
   Effect.gen(function* () {
     const network = yield* MemoryTorNetwork.make({
       line: { latency: "20 millis" },
@@ -64,12 +64,19 @@ const setUpWith = (relays?: ReadonlyArray<RelayOptions>) =>
       connection.end();
     });
     const topology = Topology.makeUnsafe();
-    const client = yield* startClient(network).pipe(Effect.provideService(Topology.Registry, topology));
+    const client = yield* startClient(network, { conflux: { enabled: conflux } }).pipe(
+      Effect.provideService(Topology.Registry, topology),
+    );
     yield* whileTimePasses(Effect.orDie(client.ready));
+    if (conflux) yield* hasSet(client);
     return { network, client, topology };
   });
 
-const setUp = setUpWith();
+/** Streams are over one circuit each, whose path is known. */
+const setUp = setUpWith(false);
+
+/** Both kinds of tunnels, by their names. */
+const KINDS = { "": setUp, ", one of two": setUpWith(true) } as const;
 
 /** Relays among which one exit carries most of what leaves. */
 const ONE_GREAT_EXIT: ReadonlyArray<RelayOptions> = [
@@ -127,13 +134,20 @@ const longest = (fate: Fate, position: number): number => {
 
 /** Asserts that there is no circuit but those of tunnels, and nothing else either. */
 const assertNoneLeft = (topology: TopologyRegistry, client: TorClientService): void => {
-  const kinds = topology.snapshot().groups.map(({ name }) => name.split(" ")[0]);
-  assert.deepStrictEqual(
-    kinds.filter((kind) => kind !== "channel").sort(),
-    client.tunnels().map(() => "circuit"),
-  );
+  const { groups } = topology.snapshot();
+  const kinds = groups.map(({ name }) => name.split(" ")[0]).filter((kind) => kind !== "channel" && kind !== "set");
+  const circuits = client.tunnels().flatMap(({ legs }) => legs.map(() => "circuit"));
+  assert.deepStrictEqual(kinds.sort(), [...circuits, "conflux"]);
+  // Each set has a leg at least, and nobody has two.
+  const legs = groups
+    .filter(({ name }) => name.startsWith("set "))
+    .map(({ reactors }) =>
+      reactors.flatMap(({ reads }) => reads.filter(({ port }) => port.startsWith("from circuit"))),
+    );
+  for (const ports of legs) assert.isNotEmpty(ports);
+  assert.isAtMost(legs.flat().length, circuits.length);
   // All guards are primary ones: a channel to each, and to the directory that was asked first.
-  assert.isAtMost(kinds.filter((kind) => kind === "channel").length, 4);
+  assert.isAtMost(groups.filter(({ name }) => name.startsWith("channel")).length, 4);
 };
 
 describe("a stream that is being opened", () => {
@@ -167,9 +181,9 @@ describe("a stream that is being opened", () => {
 });
 
 describe("a stream that is open", () => {
-  const transferring = (fate: Fate, position: number) =>
+  const transferring = (fate: Fate, position: number, setUpOfKind = setUp) =>
     Effect.gen(function* () {
-      const made = yield* setUp;
+      const made = yield* setUpOfKind;
       const { network, client } = made;
       const { connection, tunnel } = yield* whileTimePasses(client.open({ host: "example.com", port: 81 }));
       const first = yield* whileTimePasses(readBytes(connection, 100_000));
@@ -178,25 +192,30 @@ describe("a stream that is open", () => {
       return { ...made, connection, tunnel, first, relay, restore: FATES[fate][1](relay) };
     });
 
-  for (const fate of ["is killed", "ends in order"] as const)
-    for (const [position, role] of POSITIONS.entries())
-      it.effect(`breaks at once behind the last byte that came if the ${role} ${fate}`, () =>
-        Effect.gen(function* () {
-          const { client, topology, connection, tunnel, first, restore } = yield* transferring(fate, position);
-          const rest = yield* whileTimePasses(readBytes(connection), "1 second");
-          const bytes = Buffer.concat([first, rest]);
-          assert.isBelow(bytes.length, FILE.length);
-          assert.isTrue(bytes.equals(FILE.subarray(0, bytes.length)));
-          assert.strictEqual(connection.status, "closed");
-          assert.strictEqual(connection.failure?.code, "END_DESTROY");
-          assert.isFalse(client.tunnels().some(({ id }) => id === tunnel));
-          assert.isAtMost(yield* assertAnswers(client), longest(fate, position));
-          yield* restore;
-          yield* assertAnswers(client);
-          yield* TestClock.adjust("3 minutes");
-          assertNoneLeft(topology, client);
-        }).pipe(Effect.scoped, inVirtualTime),
-      );
+  for (const [kind, setUpOfKind] of Object.entries(KINDS))
+    for (const fate of ["is killed", "ends in order"] as const)
+      for (const [position, role] of POSITIONS.entries())
+        it.effect(`breaks at once behind the last byte that came if the ${role}${kind} ${fate}`, () =>
+          Effect.gen(function* () {
+            const { client, topology, connection, tunnel, first, restore } = yield* transferring(
+              fate,
+              position,
+              setUpOfKind,
+            );
+            const rest = yield* whileTimePasses(readBytes(connection), "1 second");
+            const bytes = Buffer.concat([first, rest]);
+            assert.isBelow(bytes.length, FILE.length);
+            assert.isTrue(bytes.equals(FILE.subarray(0, bytes.length)));
+            assert.strictEqual(connection.status, "closed");
+            assert.strictEqual(connection.failure?.code, "END_DESTROY");
+            assert.isFalse(client.tunnels().some(({ id }) => id === tunnel));
+            assert.isAtMost(yield* assertAnswers(client), longest(fate, position));
+            yield* restore;
+            yield* assertAnswers(client);
+            yield* TestClock.adjust("3 minutes");
+            assertNoneLeft(topology, client);
+          }).pipe(Effect.scoped, inVirtualTime),
+        );
 
   for (const [position, role] of POSITIONS.entries())
     it.effect(`waits while the ${role} hangs, and loses nothing; others go another way after ten seconds`, () =>
@@ -245,7 +264,7 @@ describe("a client", () => {
   for (const fate of EVERY_FATE)
     it.effect(`goes by other exits if the one that it would nearly always draw ${fate}`, () =>
       Effect.gen(function* () {
-        const { network, client, topology } = yield* setUpWith(ONE_GREAT_EXIT);
+        const { network, client, topology } = yield* setUpWith(true, ONE_GREAT_EXIT);
         const { tunnel, connection } = yield* whileTimePasses(openEcho(client));
         assert.strictEqual(pathOf(client, tunnel)[2], "exit0");
         yield* FATES[fate][0](network.relay("exit0"));

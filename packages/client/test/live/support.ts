@@ -1,5 +1,6 @@
 import type { ConnectError, StreamOptions, TorClientService, TorStream } from "@allium/client";
 import { Effect, type Scope } from "effect";
+import { TestClock } from "effect/testing";
 import {
   echo,
   MemoryTorNetwork,
@@ -9,7 +10,20 @@ import {
 } from "../../../../test/memory-network/index.ts";
 import { readBytes } from "../../../circuit/test/support/application.ts";
 
-/** A network with a host at example.com, and a client that is ready, until the scope closes. */
+/** Waits until a client has a tunnel of several circuits for whoever comes first. */
+export const hasSet = (client: TorClientService): Effect.Effect<void> =>
+  whileTimePasses(
+    Effect.gen(function* () {
+      while (!client.tunnels().some(({ state, legs }) => state === "open" && legs.length > 1))
+        yield* Effect.sleep("10 millis");
+    }),
+    "1 minute",
+  );
+
+/**
+ * A network with a host at example.com, and a client that has been ready for a second, until the scope closes: it has a conflux set by
+ * then, if it can have one.
+ */
 export const readyClient = (
   network: MemoryTorNetwork.MemoryTorNetworkOptions = {},
   client: TorClientOptions = {},
@@ -23,6 +37,7 @@ export const readyClient = (
     yield* made.internet.serve("example.com", "93.184.216.34", 80, echo);
     const started = yield* startClient(made, client);
     yield* whileTimePasses(Effect.orDie(started.ready));
+    yield* TestClock.adjust("1 second");
     return { network: made, client: started };
   });
 

@@ -12,6 +12,8 @@ export interface OutgoingSet {
   /** What each linked leg is like, in the order of their linking. */
   readonly legs: ReadonlyArray<LegView & { readonly circuit: LinkableCircuit }>;
   readonly streams: Streams | undefined;
+  /** Whether it has ended, even if the teardown of its circuits still lasts. */
+  readonly isOver: boolean;
   /**
    * Asks the hop at a circuit's end to link it, and waits for the answer. Interrupted, or too late, the circuit ends.
    * @param hop where the legs meet
@@ -56,6 +58,9 @@ export const outgoingSet = ({ begun, nonce, desiredUx, timeoutUs, now }: Outgoin
     },
     get streams() {
       return set.streams?.streams;
+    },
+    get isOver() {
+      return set.group.cause !== undefined;
     },
     link,
   };
