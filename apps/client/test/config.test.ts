@@ -57,7 +57,7 @@ describe("a mistake in a configuration names file, line and key", () => {
     [
       "a wish of conflux that is none",
       `${minimal}[conflux]\nux = "fast"\n`,
-      'client.toml:6: conflux.ux: expected "throughput", "latency", "throughput-low-memory", "latency-low-memory" or "none", got "fast"',
+      'client.toml:6: conflux.ux: expected "throughput", "latency", "throughput-low-memory", "latency-low-memory", "none", got "fast"',
     ],
     [
       "a table that is none, and a key misspelled",
