@@ -5,16 +5,17 @@ import { type Consensus, Protocols, type UnixMillis } from "@allium/netdoc";
  *
  * | subprotocol | what it takes |
  * | --- | --- |
+ * | `Conflux` 1 | tunnels of several circuits |
  * | `Cons`, `Microdesc` 1-3, `Desc` 1-4 | the consensus and microdescriptors: Ed25519 identities, no TAP keys, family keys |
  * | `DirCache` 2 | consensus diffs |
  * | `FlowCtrl` 1-2 | authenticated SENDMEs; congestion control |
  * | `Link` 4-5, `LinkAuth` 3 | four-byte circuit IDs, channel padding; authentication by the TLS exporter |
  * | `Relay` 2-4 | ntor, extending over IPv6, ntor-v3 |
  *
- * It has no `Conflux` and no `Padding` machines, and knows nothing of onion services (`HSDir`, `HSIntro`, `HSRend`).
+ * It has no `Padding` machines, and knows nothing of onion services (`HSDir`, `HSIntro`, `HSRend`).
  */
 export const CLIENT_PROTOCOLS: Protocols =
-  Protocols.parse("Cons=1-2 Desc=1-4 DirCache=2 FlowCtrl=1-2 Link=4-5 LinkAuth=3 Microdesc=1-3 Relay=2-4") ??
+  Protocols.parse("Conflux=1 Cons=1-2 Desc=1-4 DirCache=2 FlowCtrl=1-2 Link=4-5 LinkAuth=3 Microdesc=1-3 Relay=2-4") ??
   Protocols.none;
 
 /**

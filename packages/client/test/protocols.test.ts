@@ -30,8 +30,8 @@ describe("what a network asks of clients", () => {
 
   it("is named, if it is not spoken: each subprotocol with its versions", () => {
     assert.deepStrictEqual(
-      unspokenProtocols(asking("Relay=2-6 Link=4 Conflux=1 Quux=7", "Link=5-6 HSDir=3 Padding=2")),
-      { required: ["Conflux=1", "Quux=7", "Relay=5-6"], recommended: ["Link=6", "Padding=2"] },
+      unspokenProtocols(asking("Relay=2-6 Link=4 Conflux=1-2 Quux=7", "Link=5-6 HSDir=3 Padding=2")),
+      { required: ["Conflux=2", "Quux=7", "Relay=5-6"], recommended: ["Link=6", "Padding=2"] },
     );
   });
 
@@ -54,7 +54,7 @@ describe("what a network asks of clients", () => {
   it("can only be what was read rightly", () => {
     assert.strictEqual(
       CLIENT_PROTOCOLS.toString(),
-      "Cons=1-2 Desc=1-4 DirCache=2 FlowCtrl=1-2 Link=4-5 LinkAuth=3 Microdesc=1-3 Relay=2-4",
+      "Conflux=1 Cons=1-2 Desc=1-4 DirCache=2 FlowCtrl=1-2 Link=4-5 LinkAuth=3 Microdesc=1-3 Relay=2-4",
     );
   });
 });

@@ -109,7 +109,7 @@ export const attach = <A>(parts: AttachParts, wanted: Attachment<A>): Effect.Eff
             break;
           case "gone":
             // The streams of a circuit hear of its end before the pool does: the next attempt must not find it again.
-            pool.end(tunnel, refusal.detail ?? "ended");
+            if (tunnel.isOver) pool.end(tunnel, refusal.detail ?? "ended");
             break;
         }
         if (answer.verdict !== "silent" && answer.verdict !== "gone") tried.add(tunnel.exitName);

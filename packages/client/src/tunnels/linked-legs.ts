@@ -1,7 +1,7 @@
 import type { ClientCircuit } from "@allium/circuit";
 import { afterFailedLeg, type OutgoingSet } from "@allium/conflux";
 import type { Fingerprint } from "@allium/netdoc";
-import { Effect } from "effect";
+import { Effect, Exit } from "effect";
 import type { BuildTimes } from "../build-times/index.ts";
 import type { NetworkState } from "../network-state.ts";
 import type { Path, Random } from "../paths/index.ts";
@@ -49,7 +49,7 @@ export class LinkedLegs implements LegEvents, TunnelSet {
   readonly #tunnel: Tunnel;
   readonly #parts: LinkedLegsParts;
   #set: OutgoingSet | undefined;
-  /** Legs that were launched since all were linked. */
+  /** Legs that were launched so far: not many, or an exit that ends them would see one middle after another (proposal 329, 4.2.2). */
   #launched = 0;
 
   constructor(tunnel: Tunnel, parts: LinkedLegsParts) {
@@ -106,16 +106,10 @@ export class LinkedLegs implements LegEvents, TunnelSet {
     onChange(this.#tunnel);
     run(
       this.#set.link(circuit, leg.path.length - 1).pipe(
-        Effect.matchEffect({
-          onSuccess: () => Effect.sync(() => this.#onLinked(leg)),
-          onFailure: (error) =>
-            Effect.andThen(
-              Effect.logDebug(`${this.name}: ${error.message}`),
-              Effect.sync(() => this.lose(leg, "not linked")),
-            ),
-        }),
-        // Its set has ended, or the client does.
-        Effect.onInterrupt(() => Effect.sync(() => this.lose(leg, "given up"))),
+        Effect.onExit((exit) =>
+          Effect.sync(() => (Exit.isSuccess(exit) ? this.#onLinked(leg) : this.lose(leg, "not linked"))),
+        ),
+        Effect.catch((error) => Effect.logDebug(`${this.name}: ${error.message}`)),
       ),
     );
   }
@@ -141,8 +135,7 @@ export class LinkedLegs implements LegEvents, TunnelSet {
     if (left.length === 0) return onOver(tunnel, why);
     tunnel.legs = left;
     if (this.#mayReplace()) this.#replace(left.length);
-    this.#settle();
-    onChange(tunnel);
+    if (!this.#settle()) onChange(tunnel);
   }
 
   /** Once it carries something, a `tor` at the other end would not have another leg. */
@@ -177,15 +170,14 @@ export class LinkedLegs implements LegEvents, TunnelSet {
   #onLinked(leg: Leg): void {
     if (leg.state !== "linking") return;
     leg.state = "open";
-    this.#settle();
-    this.#parts.onChange(this.#tunnel);
+    if (!this.#settle()) this.#parts.onChange(this.#tunnel);
   }
 
-  /** Opens the tunnel if there is nothing more to wait for. */
-  #settle(): void {
+  /** Opens the tunnel if there is nothing more to wait for. @returns whether it did */
+  #settle(): boolean {
     const tunnel = this.#tunnel;
-    if (tunnel.state !== "building" || tunnel.legs.some(({ state }) => state !== "open")) return;
-    this.#launched = tunnel.legs.length;
+    if (tunnel.state !== "building" || tunnel.legs.some(({ state }) => state !== "open")) return false;
     this.#parts.onOpen(tunnel);
+    return true;
   }
 }

@@ -67,6 +67,11 @@ export class Tunnel {
     return leg?.circuit;
   }
 
+  /** Whether nothing can be asked for in it any more, even if it was not taken off the list yet. */
+  get isOver(): boolean {
+    return this.set?.isOver === true || !this.legs.some(({ isAlive }) => isAlive);
+  }
+
   /** Streams that it has, those that are being opened among them. */
   get streams(): number {
     // A set has the same ones on all its legs.

@@ -1,8 +1,15 @@
 import type { LegInfo, TorClientService, TorStream, TunnelInfo } from "@allium/client";
+import { Topology } from "@allium/kernel";
 import { assert, describe, it } from "@effect/vitest";
 import { Clock, Effect, Stream } from "effect";
 import { TestClock } from "effect/testing";
-import { inVirtualTime, type MemoryTorNetwork, whileTimePasses } from "../../../../test/memory-network/index.ts";
+import {
+  echo as echoServer,
+  inVirtualTime,
+  MemoryTorNetwork,
+  startClient,
+  whileTimePasses,
+} from "../../../../test/memory-network/index.ts";
 import { pattern, readBytes } from "../../../circuit/test/support/application.ts";
 import { hasSet, open, readyClient, say } from "./support.ts";
 
@@ -182,6 +189,31 @@ describe("sets of circuits", () => {
     }).pipe(Effect.scoped),
   );
 
+  it.effect("are of one circuit if the attempts at others are used up, and are used all the same", () =>
+    Effect.gen(function* () {
+      const network = yield* MemoryTorNetwork.make({ relays: { guards: 2, middles: 4, exits: 2 } });
+      yield* network.internet.serve("example.com", "93.184.216.34", 80, echoServer);
+      const topology = Topology.makeUnsafe();
+      const client = yield* startClient(network).pipe(Effect.provideService(Topology.Registry, topology));
+      while (!client.tunnels().some(({ purpose }) => purpose === "exit")) yield* TestClock.adjust(1);
+      // Both guards are to be tried, and one of them is gone already.
+      const used = client.tunnels().find(({ purpose }) => purpose === "directory")?.legs[0]?.hops[0]?.nickname;
+      yield* network.relay(used === "guard0" ? "guard1" : "guard0").kill;
+      yield* TestClock.adjust("3 seconds");
+      const linked = topology
+        .snapshot()
+        .groups.filter(({ name }) => name.startsWith("set "))
+        .map(({ reactors }) => reactors.flatMap(({ reads }) => reads.filter(({ port }) => port.startsWith("from"))));
+      assert.deepStrictEqual(
+        linked.map(({ length }) => length),
+        [1],
+      );
+      const stream = yield* open(client);
+      assert.strictEqual(yield* say(stream, "onion"), "onion");
+      assert.isAbove(tunnelOf(client, stream).legs[0]?.rttMillis ?? 0, 0);
+    }).pipe(Effect.scoped, inVirtualTime),
+  );
+
   it.effect("go by another guard if one does not answer", () =>
     Effect.gen(function* () {
       const { client, network } = yield* readyClient({}, { conflux: { enabled: true } });
@@ -233,6 +265,30 @@ describe("sets of circuits", () => {
       assert.strictEqual(yield* say(stream, "onion"), "onion");
       assert.includeMembers(told, ["Tunnel building 2", "Tunnel open 2"]);
     }).pipe(Effect.scoped, inVirtualTime),
+  );
+
+  it.effect(
+    "that nobody has used and that lose one circuit after another get three more, and go on with what is left",
+    () =>
+      Effect.gen(function* () {
+        const { client, network } = yield* readyClient({
+          relays: { guards: 4, middles: 12, exits: 2 },
+          params: { cfx_max_prebuilt_set: 1, cfx_max_linked_set: 1 },
+        });
+        const [set] = sets(client);
+        const kept = names(set?.legs[0] as LegInfo);
+        for (let lost = 0; lost < 4; lost++) {
+          const { legs } = tunnelOf(client, { tunnel: set?.id ?? 0 });
+          assert.lengthOf(legs, 2, `${lost} lost`);
+          yield* network.relay(names(legs[1] as LegInfo)[1] ?? "").kill;
+          yield* TestClock.adjust("3 seconds");
+        }
+        const { legs, state } = tunnelOf(client, { tunnel: set?.id ?? 0 });
+        assert.deepStrictEqual([legs.map(names), state], [[kept], "open"]);
+        const stream = yield* open(client);
+        assert.strictEqual(stream.tunnel, set?.id);
+        assert.strictEqual(yield* say(stream, "onion"), "onion");
+      }).pipe(Effect.scoped, inVirtualTime),
   );
 
   it.effect("that are used go on without a circuit that carried nothing, and get no other", () =>
