@@ -64,7 +64,7 @@ export const loadConfig = Effect.fnUntraced(function* (name: string) {
         maxTunnels: limits.max_tunnels,
       },
       // The schema knows no other word.
-      conflux: { enabled: typeof conflux.enabled === "boolean" ? conflux.enabled : "auto", ux: conflux.ux },
+      conflux,
       ...(said.reject_private === undefined ? {} : { rejectPrivate: said.reject_private }),
       maxMemoryBytes: limits.max_memory,
     },

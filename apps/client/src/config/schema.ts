@@ -2,7 +2,7 @@ import { authorityKeys, programKeys, programLimits, Values } from "@allium/cli";
 import { fingerprint } from "@allium/netdoc";
 import { Schema } from "effect";
 
-const { byteSize, endpoint, flag, integer, oneOf, optional, path, readable, withDefault } = Values;
+const { byteSize, endpoint, flag, flagOrAuto, integer, oneOf, optional, path, readable, withDefault } = Values;
 
 const port = integer(1, 65_535);
 const relay = readable("a fingerprint of 40 hexadecimal digits", (text) => fingerprint(text.replace(/^\$/, "")));
@@ -41,11 +41,6 @@ const TunnelsSchema = Schema.Struct({
   request_timeout: withDefault(integer(1, 3_600), 120),
   expected_ports: withDefault(Schema.Array(port), [443]),
 });
-
-const whether = 'true, false or "auto"';
-const flagOrAuto = Schema.Union([Schema.Boolean, Schema.String])
-  .annotate({ expected: whether })
-  .check(Schema.makeFilter((value) => typeof value === "boolean" || value === "auto", { expected: whether }));
 
 /** The table `[conflux]`: whether streams are spread over several circuits. */
 const ConfluxSchema = Schema.Struct({

@@ -14,10 +14,12 @@ export const withDefault = <S extends Schema.Constraint>(schema: S, value: S["En
 /** `true` or `false`. */
 export const flag = Schema.Boolean.annotate({ expected: "true or false" });
 
-const flagOrAutoText = 'true, false or "auto"';
+const whether = 'true, false or "auto"';
 
 /** True, false, or what others decide. */
-export const flagOrAuto = Schema.Union([Schema.Boolean, Schema.Literal("auto")]).annotate({ expected: flagOrAutoText });
+export const flagOrAuto = Schema.Union([Schema.Boolean, Schema.String])
+  .annotate({ expected: whether })
+  .pipe(Schema.refine((value) => typeof value === "boolean" || value === "auto", { expected: whether }));
 
 /** Free text of one line. */
 export const line = (expected: string) =>
