@@ -115,15 +115,15 @@ const fuzzLeg = (random: Random): void => {
 const fuzzFinalize = (random: Random): void => {
   const [own, peer] = [randomNumbers(random), randomNumbers(random)];
   const more = { sent: own.sent + random.below(10), received: own.received + random.below(10) };
-  const resumes = random.oneIn(2);
-  const joined = finalize({ own, peer, now: more, resumes });
+  const [others, resumes] = [random.oneIn(2), random.oneIn(2)];
+  const joined = finalize({ own, peer, now: more, others, resumes });
   if (joined._tag === "Refused") {
     assert.equal(joined.violation, peer.received > more.sent ? "received-unsent" : "data-lost");
     assert.ok(violationTable[joined.violation].ends === "set");
     return;
   }
-  assert.ok(peer.received <= more.sent && (resumes || peer.sent <= more.received));
-  const other = finalize({ own: peer, peer: own, now: peer, resumes: true });
+  assert.ok(peer.received <= more.sent && (others || resumes || peer.sent <= more.received));
+  const other = finalize({ own: peer, peer: own, now: peer, others, resumes: true });
   if (other._tag !== "Linked") return;
   assert.deepEqual([joined.start.sent, joined.start.received], [other.start.received, other.start.sent]);
   assert.ok(joined.start.sent <= own.sent && joined.start.received <= own.received);

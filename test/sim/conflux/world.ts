@@ -1,5 +1,5 @@
 import { type CircuitEnd, type CircuitError, errorOfCause, meaningOf } from "@allium/circuit";
-import type { ConfluxSet, OutgoingSet } from "@allium/conflux";
+import { type ConfluxSet, type OutgoingSet, violationTable } from "@allium/conflux";
 import { Cause, type Clock, Duration, Effect, Exit, type Fiber, type Scope } from "effect";
 import { setOf } from "./end.ts";
 import { type Initiator, makeInitiator } from "./initiator.ts";
@@ -73,6 +73,7 @@ export class World {
       this.lookAtMemory(end);
     }
     if (this.closedAt === undefined) {
+      this.diedEarly ||= ENDS.some((end) => this.sets[end]?.group.cause !== undefined);
       if (this.isOver) this.onDeath();
       else if (this.streams.every(({ isDone }) => isDone) && this.legsPlanned === 0) this.close();
     } else {
@@ -190,7 +191,7 @@ export class World {
   /** The most that has waited for cells of other legs at an end. */
   mostHeld = 0;
 
-  /** Why something ended; both ends keep the rules, so that nobody may be found to have broken one. */
+  /** Why a circuit ended, in words. */
   private describe(cause: CircuitEnd["cause"]): string {
     const error = errorOfCause(cause);
     const what =
@@ -200,11 +201,17 @@ export class World {
           : cause._tag
         : `${error._tag} ${messageOf(error)}`;
     if (meaningOf(cause).level === "error") this.complain(`a defect: ${what} ${causeText(cause)}`);
-    else if (error !== undefined && "fault" in error && error.fault === "protocol")
-      this.complain(`a violation: ${what}`);
+    else if (isFault(error)) this.complain(`a violation: ${what}`);
     return what;
   }
 }
+
+/** Both ends keep the rules, so that nobody may be found to have broken one. A LINK may come when its set has ended. */
+const isFault = (error: ReturnType<typeof errorOfCause>): boolean =>
+  error !== undefined &&
+  "fault" in error &&
+  error.fault === "protocol" &&
+  error.message !== violationTable["reused-nonce"].what;
 
 const messageOf = (error: object): string => ("message" in error ? String(error.message) : "");
 

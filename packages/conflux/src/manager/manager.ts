@@ -7,7 +7,7 @@ import { ResponderLeg } from "../handshake/responder-leg.ts";
 import type { ConfluxSet } from "../set/conflux-set.ts";
 import { legFailed } from "../set/controller.ts";
 import { joinCircuit } from "../set/join-circuit.ts";
-import type { ConfluxViolationName } from "../violations.ts";
+import { type ConfluxViolationName, violationTable } from "../violations.ts";
 import { AckDeadlines } from "./ack-deadlines.ts";
 import { beginSet, type SetHome } from "./begin-set.ts";
 import type { Sets } from "./sets.ts";
@@ -96,7 +96,12 @@ const link = (
     const leg = yield* joinCircuit(set, circuit, hop, machine);
     const linked = machine.linked(set.numbers, now());
     const refused = set.join(leg);
-    if (refused !== undefined) return yield* refuse(refused);
+    if (refused !== undefined) {
+      const error = legFailed(refused);
+      circuit.stop(error);
+      if (violationTable[refused].ends === "set") set.group.stopUnsafe(error);
+      return yield* Effect.fail(error);
+    }
     leg.say(linked);
     deadlines.add(leg);
   });

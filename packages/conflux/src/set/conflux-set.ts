@@ -98,7 +98,8 @@ export class ConfluxSet implements Choosing, MemoryHolder {
    */
   join(leg: Leg): ConfluxViolationName | undefined {
     const { own, peer } = leg.machine;
-    const finalized = finalize({ own, peer, now: this.numbers, resumes: false });
+    const others = this.legs.length > 0;
+    const finalized = finalize({ own, peer, now: this.numbers, others, resumes: false });
     if (finalized._tag === "Refused") return finalized.violation;
     const { start } = finalized;
     if (!this.sending.addLeg(leg.leg, start.sent)) return "too-many-legs";

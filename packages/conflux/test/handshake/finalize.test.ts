@@ -45,8 +45,8 @@ describe("where a leg starts", () => {
 });
 
 describe("a leg may join its set", () => {
-  const attempt = (own: SetNumbers, peer: SetNumbers, now: SetNumbers, resumes = false) => {
-    const result = finalize({ own, peer, now, resumes });
+  const attempt = (own: SetNumbers, peer: SetNumbers, now: SetNumbers, resumes = false, others = false) => {
+    const result = finalize({ own, peer, now, others, resumes });
     return result._tag === "Linked" ? result.start : result.violation;
   };
 
@@ -62,6 +62,11 @@ describe("a leg may join its set", () => {
   it("unless the other end has sent what has not come, if it cannot send it again", () => {
     assert.strictEqual(attempt(numbers(10, 20), numbers(26, 10), numbers(10, 25)), "data-lost");
     assert.deepStrictEqual(attempt(numbers(10, 20), numbers(26, 10), numbers(10, 25), true), numbers(10, 20));
+  });
+
+  it("when what has not come is on its way on another leg", () => {
+    assert.deepStrictEqual(attempt(numbers(10, 20), numbers(26, 10), numbers(10, 20), false, true), numbers(10, 20));
+    assert.strictEqual(attempt(numbers(10, 20), numbers(20, 11), numbers(10, 20), false, true), "received-unsent");
   });
 
   it("unless the other end has received what was never sent", () => {
