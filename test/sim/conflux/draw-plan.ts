@@ -1,6 +1,7 @@
 import { ConfluxUx } from "@allium/cell";
 import { Random } from "../../support/fuzz.ts";
 import type { DeathPlan, End, LegPlan, LineChange, LinePlan, Plan, SpeakerPlan, StreamPlan } from "./plan.ts";
+import { MAX_BYTES } from "./stream-bytes.ts";
 
 /** Draws what a seed plays. */
 export const planOf = (seed: number): Plan => new Draw(seed).plan();
@@ -24,8 +25,8 @@ class Draw {
     const init = sendmeInc + random.below(random.pick([4, 40, 200]));
     // A third of all sets lives in peace, and has to carry everything.
     const peaceful = random.oneIn(3);
-    const legs = 1 + random.below(4);
-    const streams = random.pick([0, 1, 1, 2, 2, 3, 5]);
+    const legs = random.pick([1, 2, 2, 2, 3, 3, 4]);
+    const streams = random.pick([0, 1, 1, 2, 2, 2, 3, 5]);
     return {
       seed: this.seed,
       maxTrain: random.pick([1, 2, 5, 16, 32, 32]),
@@ -137,12 +138,12 @@ class Draw {
 
   private speaker(): SpeakerPlan {
     const { random } = this;
-    const bytes = random.below(random.pick([1, 600, 20_000, 20_000, 120_000]));
+    const bytes = random.below(random.pick([1, 600, 20_000, 50_000, MAX_BYTES]));
     return {
       bytes,
       chunk: 1 + random.below(random.pick([600, 5_000, 30_000])),
-      pauses: Array.from({ length: random.pick([0, 0, 0, 1, 3]) }, () => ({
-        atByte: random.below(40_000),
+      pauses: Array.from({ length: random.pick([0, 0, 1, 3]) }, () => ({
+        atByte: random.below(30_000),
         millis: random.below(random.pick([20, 600])),
       })),
       finish: random.oneIn(12) ? random.pick(["destroy", "reset"]) : random.pick(["end", "answer", "answer"]),
