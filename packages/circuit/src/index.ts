@@ -39,6 +39,7 @@ export {
   type RelayCircuitsConfig,
 } from "./relay/relay-circuits.ts";
 export * from "./stream-path.ts";
+export { Alarm } from "./streams/alarm.ts";
 export * from "./streams/opener.ts";
 export * from "./streams/stream.ts";
 export * from "./streams/stream-reactors.ts";

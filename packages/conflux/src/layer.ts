@@ -79,6 +79,7 @@ const make = Effect.fnUntraced(function* (config: ConfluxConfig) {
     quota: yield* Memory.Quota,
     params,
     scheduler: (ux) => schedulers(ux, params()),
+    fork: Effect.runForkWith(yield* Effect.context<never>()),
   };
   let begun = 0;
   const nextName = (): string => `set ${++begun}`;

@@ -14,6 +14,7 @@
 // | MAX_ENDED_NONCES | 4096 | ours: what is remembered of sets that have ended |
 // | LINK_TIMEOUT_US | 60 s | as Arti: LINK_TIMEOUT |
 // | LINKED_ACK_TIMEOUT_US | 60 s | ours: the same; `tor` waits for ever |
+// | LOST_CELLS_TIMEOUT_US | 30 s | ours; `tor` waits for ever |
 
 /** Legs that a set may have at a time. */
 export const MAX_LEGS = 4;
@@ -50,3 +51,9 @@ export const LINK_TIMEOUT_US = 60_000_000;
 
 /** How long LINKED_ACK may take, microseconds. */
 export const LINKED_ACK_TIMEOUT_US = 60_000_000;
+
+/**
+ * How long a set that has lost a leg waits at least, and twice that at most, for cells that may have gone with it while others wait
+ * behind them, microseconds.
+ */
+export const LOST_CELLS_TIMEOUT_US = 30_000_000;

@@ -267,6 +267,14 @@ export const violationTable = {
     ends: "set",
     reason: PROTOCOL,
   },
+  "cells-lost": {
+    // No fault of the peer's: they went with a leg that has ended, and neither end could know.
+    what: "cells that no leg brings any more, or none has brought in time, since a leg has ended",
+    from: "ours; `tor` waits for ever",
+    by: "sequence",
+    ends: "set",
+    reason: FINISHED,
+  },
   "reorder-full": {
     what: "more cells out of order than may wait",
     from: "proposal 329, 4.1",

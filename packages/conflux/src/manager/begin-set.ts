@@ -9,11 +9,12 @@ import {
   type StreamOpener,
 } from "@allium/circuit";
 import type { GroupHost, MemoryAccount, MemoryQuota, ReactorGroup } from "@allium/kernel";
-import type { Clock } from "effect";
+import type { Clock, Effect, Fiber } from "effect";
 import type { ConfluxParams } from "../params.ts";
 import type { ConfluxScheduler } from "../schedule/scheduler.ts";
 import { ConfluxSet } from "../set/conflux-set.ts";
 import { type ControllerOptions, makeController } from "../set/controller.ts";
+import { LostCells } from "../set/lost-cells.ts";
 
 /** What all sets of a process stand on. */
 export interface SetHome {
@@ -25,6 +26,8 @@ export interface SetHome {
   readonly quota: MemoryQuota;
   readonly params: () => ConfluxParams;
   readonly scheduler: (ux: number) => ConfluxScheduler;
+  /** Runs an effect in a fiber. */
+  readonly fork: (effect: Effect.Effect<void>) => Fiber.Fiber<void>;
 }
 
 /** What the streams of a set are given. */
@@ -97,6 +100,7 @@ export const beginSet = (
     name,
     onRelease: () => {
       context.end();
+      lost.end();
       set.release();
       for (const { circuit } of set.members) circuit.stop("finished");
       onEnd(set);
@@ -104,7 +108,8 @@ export const beginSet = (
   });
   const set = new ConfluxSet({ name, group, quota: home.quota, scheduler: home.scheduler, params: home.params() });
   const context = new SetContext(home, set, makeOpener);
-  const options: ControllerOptions = { set, handling: home.handling, context };
+  const lost = new LostCells({ set, clock: home.clock, fork: home.fork });
+  const options: ControllerOptions = { set, handling: home.handling, context, lost };
   group.startTurns(makeController(options));
   return { set, options };
 };

@@ -64,6 +64,12 @@ export class ReceiveSequence {
     return this.lasts[this.indexOf(leg)] as number;
   }
 
+  /** Whether all legs are beyond the next cell: then none of them brings it. */
+  get hasPassed(): boolean {
+    for (const last of this.lasts) if (last <= this.delivered) return false;
+    return true;
+  }
+
   /** A SWITCH came on a leg. Returns the rule that it breaks: then the set is to be ended. */
   onSwitch(leg: number, relative: number): ConfluxViolationName | undefined {
     const index = this.indexOf(leg);

@@ -49,6 +49,8 @@ export class ConfluxSet implements Choosing, MemoryHolder {
   flow: SetFlow | undefined = undefined;
   /** Trains that came before their turn may be next now. */
   ripe = false;
+  /** A linked leg has ended, and others go on: cells may have gone with it. */
+  hasLostLeg = false;
   /** A leg has ended, and is still a member. */
   private someEnded = false;
   private readonly scheduler: SetParts["scheduler"];
@@ -151,7 +153,13 @@ export class ConfluxSet implements Choosing, MemoryHolder {
     this.sending.removeLeg(leg.leg);
     this.receiver.sequence.removeLeg(leg.leg);
     if (this.flow?.chosen === leg) this.flow.chosen = undefined;
+    this.hasLostLeg = true;
     return fateOfSet(ended).ends;
+  }
+
+  /** Whether all that came is dealt with, as far as the order allows: what waits, waits for cells to come. */
+  get isHungry(): boolean {
+    return !this.ripe && this.members.every((leg) => leg.takeTrain() === undefined);
   }
 
   /** Bytes that wait: for cells of other legs, for applications, and from them. Walks over the streams. */

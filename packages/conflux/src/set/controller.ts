@@ -17,6 +17,7 @@ import type { ConfluxSet } from "./conflux-set.ts";
 import { Departures } from "./departures.ts";
 import type { Leg } from "./leg.ts";
 import { LegMessages } from "./leg-messages.ts";
+import type { LostCells } from "./lost-cells.ts";
 
 /** What a controller is given. */
 export interface ControllerOptions {
@@ -24,6 +25,7 @@ export interface ControllerOptions {
   readonly handling: StreamHandling["Service"];
   /** What the streams of the set are given. */
   readonly context: CircuitContext;
+  readonly lost: LostCells;
 }
 
 /** What a controller fails with, and its set with it. */
@@ -100,7 +102,7 @@ const controller = Reactor.turns({
 });
 
 const controllerTurn = (options: ControllerOptions): Turn<ControllerError> => {
-  const { set, context } = options;
+  const { set, context, lost } = options;
   const now = (): Micros => microsOfNanos(context.clock.monotonicTimeNanosUnsafe());
   const arrivals = new Arrivals(set, new LegMessages(set, now));
   const departures = new Departures(set);
@@ -123,7 +125,10 @@ const controllerTurn = (options: ControllerOptions): Turn<ControllerError> => {
       const over = set.ended();
       if (over !== undefined) {
         if (set.remove(over)) return endWith(over);
-      } else if (!moved) return undefined;
+      } else if (!moved) {
+        if (lost.look()) throw new LegViolation(undefined, "cells-lost");
+        return undefined;
+      }
     }
   };
 

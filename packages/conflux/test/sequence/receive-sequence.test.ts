@@ -70,6 +70,17 @@ describe("numbers of what comes", () => {
     }
   });
 
+  it("say when no leg brings the next cell any more: all are beyond it", () => {
+    const sequence = sequenceOf(A, B);
+    assert.isFalse(sequence.hasPassed);
+    assert.isUndefined(sequence.onSwitch(A, 3));
+    assert.isFalse(sequence.hasPassed);
+    sequence.removeLeg(B);
+    assert.isTrue(sequence.hasPassed);
+    sequence.delivered = 3;
+    assert.isFalse(sequence.hasPassed);
+  });
+
   it("refuse a fifth leg, one that is there, and say when one is not", () => {
     const sequence = sequenceOf(0, 1, 2, 3);
     assert.strictEqual(MAX_LEGS, 4);

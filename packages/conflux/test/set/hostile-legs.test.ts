@@ -6,6 +6,7 @@ import {
   type ConfluxViolationName,
   confluxParams,
   LINKED_ACK_TIMEOUT_US,
+  LOST_CELLS_TIMEOUT_US,
   layerConflux,
   MAX_CELLS_AHEAD,
   MAX_IDLE_SWITCHES,
@@ -223,6 +224,15 @@ const CASES: ReadonlyArray<Case> = [
       }),
   },
   {
+    what: "LINK of one who has received what was never sent, while others are linked",
+    violation: "received-unsent",
+    play: ({ leg, open }) =>
+      Effect.gen(function* () {
+        yield* leg();
+        (yield* open).send(0, 0, link({ lastSeqnoReceived: 1n }));
+      }),
+  },
+  {
     what: "SWITCH that is cut short",
     left: 1,
     violation: "malformed",
@@ -248,4 +258,63 @@ describe("an exit ends what breaks the rules of conflux, and says why:", () => {
         config,
       ),
     );
+});
+
+describe("an exit bears with", () => {
+  it.effect("LINK of one whose cells are on their way on another leg", () =>
+    onStage(({ leg, open, lab }) =>
+      Effect.gen(function* () {
+        const first = yield* leg();
+        const late = yield* open;
+        late.send(0, 0, link({ lastSeqnoSent: 3n }));
+        yield* aSecond;
+        assert.include(late.tags(0), "CONFLUX_LINKED");
+        data(first, 3);
+        yield* aSecond;
+        assert.deepStrictEqual(faults(lab), []);
+      }),
+    ),
+  );
+
+  it.effect("a leg that is slow, as long as none has ended", () =>
+    onStage(({ leg, lab }) =>
+      Effect.gen(function* () {
+        const [slow, second] = yield* Effect.all([leg(), leg()]);
+        skip(second, 3);
+        data(second, 1);
+        yield* TestClock.adjust((10 * LOST_CELLS_TIMEOUT_US) / 1000);
+        data(slow, 3);
+        yield* aSecond;
+        assert.deepStrictEqual(faults(lab), []);
+        assert.lengthOf(lab.relays[0]?.circuits.circuits() ?? [], 2);
+      }),
+    ),
+  );
+});
+
+describe("an exit ends a set that waits for cells that went with a leg:", () => {
+  /** Legs of which the second has cells behind those that the first was to bring, and the first has ended. */
+  const withLost = (legs: number, then: (lab: Lab) => Effect.Effect<void>) =>
+    onStage(({ leg, lab }) =>
+      Effect.gen(function* () {
+        const [first, second] = yield* Effect.all(Array.from({ length: legs }, () => leg()));
+        skip(second!, 3);
+        data(second!, 1);
+        yield* aSecond;
+        first!.near.destroy(0);
+        yield* aSecond;
+        yield* then(lab);
+        assert.deepStrictEqual(faults(lab), []);
+        assertNothingLeft(lab);
+      }),
+    );
+
+  it.effect("at once if all others are beyond them", () => withLost(2, () => Effect.void));
+
+  it.effect("after a while if another one might still bring them", () =>
+    withLost(3, (lab) => {
+      assert.lengthOf(lab.relays[0]?.circuits.circuits() ?? [], 2);
+      return TestClock.adjust((2 * LOST_CELLS_TIMEOUT_US) / 1000);
+    }),
+  );
 });
