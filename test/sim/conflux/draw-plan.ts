@@ -53,6 +53,7 @@ class Draw {
         at: peaceful || !random.oneIn(4) ? undefined : random.below(BUSY_MILLIS),
         by: random.pick<ReadonlyArray<End>>([["initiator"], ["initiator"], ["responder"], ["initiator", "responder"]]),
         how: random.pick(["circuits", "set"]),
+        rests: random.oneIn(2),
       },
     };
   }

@@ -89,5 +89,7 @@ export interface Plan {
     readonly at: number | undefined;
     readonly by: ReadonlyArray<End>;
     readonly how: "circuits" | "set";
+    /** Not before nothing is under way any more. */
+    readonly rests: boolean;
   };
 }

@@ -72,8 +72,7 @@ const passTime = (world: World): Effect.Effect<void> =>
       if (next === undefined) {
         if (world.overAt !== undefined) return;
         if (world.closedAt !== undefined) return world.complain("the set was closed, and does not end");
-        world.complain(`it stands still: ${world.unfinished}`);
-        world.close();
+        world.rest();
         continue;
       }
       if (timeline.now > LONGEST_MILLIS) {
@@ -101,7 +100,8 @@ const checkEnd = (world: World, fibers: number): void => {
 };
 
 const playedOf = (world: World): Played => {
-  const { plan, complaints, trace, timeline, mostHeld, sets } = world;
+  const { plan, complaints, trace, timeline } = world;
+  const { sets, mostHeld } = world.observer;
   return {
     seed: plan.seed,
     complaints,

@@ -1,9 +1,10 @@
 import { type CircuitEnd, type CircuitError, errorOfCause, meaningOf } from "@allium/circuit";
-import { type ConfluxSet, type OutgoingSet, violationTable } from "@allium/conflux";
+import { type OutgoingSet, violationTable } from "@allium/conflux";
 import { Cause, type Clock, Duration, Effect, Exit, type Fiber, type Scope } from "effect";
 import { setOf } from "./end.ts";
 import { type Initiator, makeInitiator } from "./initiator.ts";
 import { SimulatedLeg } from "./leg.ts";
+import { Observer } from "./observer.ts";
 import { ENDS, type End, type Plan } from "./plan.ts";
 import { makeResponder, type Responder } from "./responder.ts";
 import { SimulatedStream } from "./stream.ts";
@@ -21,14 +22,17 @@ export class World {
   readonly streams: ReadonlyArray<SimulatedStream>;
   initiator!: Initiator;
   responder!: Responder;
-  /** The sets that there were at each end. */
-  readonly sets: Partial<Record<End, ConfluxSet>> = {};
+  readonly observer: Observer = new Observer(this);
   /** When the set was closed, and since when nothing is left of it. */
   closedAt: number | undefined = undefined;
   overAt: number | undefined = undefined;
   /** It has ended before it was closed. */
   diedEarly = false;
   private outgoing!: OutgoingSet;
+  /** Legs that were asked for. */
+  private asked = 0;
+  /** Streams that wait for a leg. */
+  private readonly waiting: Array<SimulatedStream> = [];
   private fork!: <A, E>(effect: Effect.Effect<A, E>) => Fiber.Fiber<A, E>;
 
   constructor(plan: Plan, clock: Clock.Clock) {
@@ -64,22 +68,22 @@ export class World {
 
   /** Looks at how things are, after each thing that has happened. */
   look(): void {
-    for (const end of ENDS) {
-      const set = setOf(this[end]);
-      if (set !== undefined && this.sets[end] === undefined) {
-        this.sets[end] = set;
-        this.trace.note(end, "has a set");
-      }
-      this.lookAtMemory(end);
-    }
+    this.observer.look();
     if (this.closedAt === undefined) {
-      this.diedEarly ||= ENDS.some((end) => this.sets[end]?.group.cause !== undefined);
+      this.diedEarly ||= this.observer.someEnded;
       if (this.isOver) this.onDeath();
-      else if (this.streams.every(({ isDone }) => isDone) && this.legsPlanned === 0) this.close();
+      else if (this.isDone && !this.plan.close.rests) this.close();
     } else {
       this.stopAll();
       if (this.overAt === undefined && this.isOver) this.overAt = this.timeline.now;
     }
+  }
+
+  /** Nothing happens by itself any more. */
+  rest(): void {
+    if (this.isDone) this.observer.lookAtRest();
+    else this.complain(`it stands still: ${this.unfinished}`);
+    this.close();
   }
 
   /** Closes the set, in whichever way it is to be. */
@@ -113,12 +117,10 @@ export class World {
     return ENDS.every((end) => setOf(this[end]) === undefined) && this.legs.every(({ isOver }) => isOver);
   }
 
-  /** Legs that have yet to be asked for. */
-  private get legsPlanned(): number {
-    return this.plan.legs.length - this.asked;
+  /** All streams are done, and all legs were asked for. */
+  private get isDone(): boolean {
+    return this.asked === this.plan.legs.length && this.streams.every(({ isDone }) => isDone);
   }
-
-  private asked = 0;
 
   private onDeath(): void {
     this.diedEarly = true;
@@ -154,9 +156,6 @@ export class World {
     for (const stream of this.waiting.splice(0)) this.ask(stream);
   }
 
-  /** Streams that wait for a leg. */
-  private readonly waiting: Array<SimulatedStream> = [];
-
   private ask(stream: SimulatedStream): void {
     if (this.closedAt !== undefined || this.outgoingIsOver) return stream.abandon();
     const linked = this.outgoing.legs.map(({ circuit }) => circuit);
@@ -171,25 +170,6 @@ export class World {
   private get outgoingIsOver(): boolean {
     return setOf(this.initiator) === undefined;
   }
-
-  /** Memory never passes its bound between two moments, and what waits for its turn is no more than what is under way. */
-  private lookAtMemory(end: End): void {
-    const set = setOf(this[end]);
-    const { quota } = this[end];
-    if (quota.used > quota.limit) this.complain(`${end}: ${quota.used} bytes where ${quota.limit} are allowed`);
-    if (quota.used < 0) this.complain(`${end}: ${quota.used} bytes`);
-    if (set === undefined || set.receiver.queue.bytes === 0) return;
-    const peer = this.sets[end === "initiator" ? "responder" : "initiator"];
-    const ahead = (peer?.sending.sent ?? 0) - set.receiver.sequence.delivered;
-    const { bytes } = set.receiver.queue;
-    this.mostHeld = Math.max(this.mostHeld, bytes);
-    if (bytes > 2 * CELL_BYTES * ahead) this.complain(`${end}: ${bytes} bytes wait for ${ahead} cells`);
-    if (set.account.bytes < bytes)
-      this.complain(`${end}: ${set.account.bytes} bytes are charged of ${bytes} that wait`);
-  }
-
-  /** The most that has waited for cells of other legs at an end. */
-  mostHeld = 0;
 
   /** Why a circuit ended, in words. */
   private describe(cause: CircuitEnd["cause"]): string {
@@ -220,8 +200,6 @@ const causeText = (cause: CircuitEnd["cause"]): string =>
 
 /** Clocks begin at 1000 ms: at 0 nothing can have happened before. */
 export const BEGINNING = 1000;
-
-const CELL_BYTES = 509;
 
 /** A clock whose sleepers are woken by the timeline, so that all that waits for a time is in one place. */
 const sleepingOn = (clock: Clock.Clock, timeline: Timeline): Clock.Clock =>
