@@ -1,7 +1,7 @@
 import { readdirSync } from "node:fs";
 import { defineConfig } from "vitest/config";
 
-/** The suites: one for each package and program, one for the tree itself, one against real `tor` daemons. */
+/** The suites: one for each package and program, one for the tree itself, simulations, and one against real `tor` daemons. */
 const members = ["packages", "apps"].flatMap((parent) => readdirSync(parent).map((name) => `${parent}/${name}`));
 
 const unit = members.map((directory) => ({
@@ -24,6 +24,13 @@ export default defineConfig({
           name: "tree",
           include: ["test/tree/**/*.test.ts", "test/support/**/*.test.ts", "test/memory-network/**/*.test.ts"],
           testTimeout: 60_000,
+        },
+      },
+      {
+        test: {
+          name: "sim",
+          include: ["test/sim/**/*.test.ts"],
+          testTimeout: 120_000,
         },
       },
       {

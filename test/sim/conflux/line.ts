@@ -18,6 +18,8 @@ export class Line {
   private readonly timeline: Timeline;
   private readonly trace: Trace;
   private readonly burst: number;
+  /** Cells that will still arrive. */
+  private left: number;
   private delay: number;
   private rate: number;
   private stalledUntil = 0;
@@ -32,6 +34,7 @@ export class Line {
     this.timeline = timeline;
     this.trace = trace;
     this.burst = plan.burst;
+    this.left = plan.losesFrom ?? Number.POSITIVE_INFINITY;
     this.delay = plan.delay;
     this.rate = plan.rate;
     this.turns = new TurnList({ quantum: plan.burst, onActive: () => this.goOn(0) });
@@ -99,7 +102,9 @@ export class Line {
 
   private deliver(bytes: Buffer, count: number): void {
     this.trace.note(this.name, summaryOf(bytes, count));
-    for (let at = 0; at < count * CELL_LEN; at += CELL_LEN) this.to.push(bytes[at + 4] as number, bytes, at + 5);
+    for (let at = 0; at < count * CELL_LEN && this.left > 0; at += CELL_LEN, this.left--) {
+      this.to.push(bytes[at + 4] as number, bytes, at + 5);
+    }
   }
 }
 

@@ -9,6 +9,8 @@ export interface LinePlan {
   /** Cells that leave, and arrive, as one. */
   readonly burst: number;
   readonly changes: ReadonlyArray<LineChange>;
+  /** Of a line that is no channel: its cells from this one on never arrive, to show that it would be seen. @default none */
+  readonly losesFrom?: number;
 }
 
 /** What becomes of a line later. */

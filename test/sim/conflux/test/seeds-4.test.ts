@@ -1,0 +1,6 @@
+import { describe } from "@effect/vitest";
+import { checkSeeds } from "./check-seeds.ts";
+
+describe("sets of the seeds", () => {
+  checkSeeds(7_500, 2_500);
+});
