@@ -55,6 +55,7 @@ class Draw {
         how: random.pick(["circuits", "set"]),
         rests: random.oneIn(2),
       },
+      split: { initiator: random.oneIn(4), responder: random.oneIn(4) },
     };
   }
 

@@ -7,6 +7,7 @@ import {
   type FlowParams,
   flowParams,
   layerSingle,
+  layerSplit,
   type StreamHandling,
   type StreamRole,
 } from "@allium/circuit";
@@ -38,7 +39,7 @@ export const makeProcess = (world: World, end: End, role: StreamRole): Effect.Ef
       hopBufferBytes: plan.buffers.hop,
     };
     const base = Layer.merge(
-      layerSingle({ role, flowParams: () => flowOf(plan) }),
+      (plan.split[end] ? layerSplit : layerSingle)({ role, flowParams: () => flowOf(plan) }),
       layerEntropySeeded(`conflux simulation ${plan.seed} ${end}`),
     );
     const conflux = layerConflux({ params: () => confluxOf(plan), desiredUx: plan.ux[end], limits });

@@ -76,6 +76,7 @@ export class Observer {
     this.mostHeld = Math.max(this.mostHeld, bytes);
     const ahead = (this.sets[otherEnd(end)]?.sending.sent ?? 0) - receiver.sequence.delivered;
     if (bytes > 2 * CELL_BYTES * ahead) this.complain(end, `${bytes} bytes wait for ${ahead} cells`);
+    if (bytes > receiver.queue.limit) this.complain(end, `${bytes} bytes wait`);
     if (account.bytes < bytes) this.complain(end, `${account.bytes} bytes are charged of ${bytes} that wait`);
   }
 

@@ -25,7 +25,7 @@ export interface Figures {
   readonly cells: number;
   /** The most bytes that have waited for cells of other legs at an end. */
   readonly mostHeld: number;
-  /** Virtual milliseconds in all, and from the set's close to its end. */
+  /** Virtual milliseconds in all, and from the set's close, or its end at one side, to its end at both. */
   readonly millis: number;
   readonly toEnd: number;
 }
@@ -87,7 +87,7 @@ const passTime = (world: World): Effect.Effect<void> =>
 const checkEnd = (world: World, fibers: number): void => {
   for (const stream of world.streams) for (const complaint of stream.complaints(world.lived)) world.complain(complaint);
   if (!world.mayDie && world.diedEarly) world.complain("the set ended by itself");
-  const toEnd = (world.overAt ?? 0) - (world.closedAt ?? 0);
+  const toEnd = toEndOf(world);
   if (toEnd > END_MILLIS) world.complain(`the set took ${toEnd} ms to end`);
   for (const end of ENDS) {
     const { quota, registry, manager } = world[end];
@@ -98,6 +98,9 @@ const checkEnd = (world: World, fibers: number): void => {
   }
   if (fibers !== 0) world.complain(`${fibers} fibers are left of the set`);
 };
+
+/** How long the set took to end, at both ends: from its close, or from its end at one of them. */
+const toEndOf = ({ endingAt, overAt }: World): number => (overAt ?? 0) - (endingAt ?? overAt ?? 0);
 
 const playedOf = (world: World): Played => {
   const { plan, complaints, trace, timeline } = world;
@@ -112,7 +115,7 @@ const playedOf = (world: World): Played => {
       cells: (sets.initiator?.sending.sent ?? 0) + (sets.responder?.sending.sent ?? 0),
       mostHeld,
       millis: timeline.now,
-      toEnd: (world.overAt ?? 0) - (world.closedAt ?? 0),
+      toEnd: toEndOf(world),
     },
   };
 };
@@ -120,5 +123,5 @@ const playedOf = (world: World): Played => {
 /** No plan needs so long. */
 const LONGEST_MILLIS = 1_800_000;
 
-/** From the close of a set to its end: a stall, a cut of which an end learns late, a leg that waits for LINKED or LINKED_ACK. */
-const END_MILLIS = 70_000;
+/** A set takes so long to end at most: until a stall is over, or an end has learnt of a cut. */
+const END_MILLIS = 10_000;

@@ -23,8 +23,9 @@ export class World {
   initiator!: Initiator;
   responder!: Responder;
   readonly observer: Observer = new Observer(this);
-  /** When the set was closed, and since when nothing is left of it. */
+  /** When the set was closed, when the first end of it was over, and since when nothing is left of it. */
   closedAt: number | undefined = undefined;
+  endingAt: number | undefined = undefined;
   overAt: number | undefined = undefined;
   /** It has ended before it was closed. */
   diedEarly = false;
@@ -69,8 +70,9 @@ export class World {
   /** Looks at how things are, after each thing that has happened. */
   look(): void {
     this.observer.look();
+    if (this.observer.someEnded) this.endingAt ??= this.timeline.now;
     if (this.closedAt === undefined) {
-      this.diedEarly ||= this.observer.someEnded;
+      this.diedEarly = this.endingAt !== undefined;
       if (this.isOver) this.onDeath();
       else if (this.isDone && !this.plan.close.rests) this.close();
     } else {
@@ -90,6 +92,7 @@ export class World {
   close(): void {
     if (this.closedAt !== undefined || this.isOver) return;
     this.closedAt = this.timeline.now;
+    this.endingAt ??= this.closedAt;
     this.trace.note("set", `is closed by the ${this.plan.close.by.join(" and the ")}`);
     this.stopAll();
   }
