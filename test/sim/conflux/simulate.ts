@@ -1,3 +1,4 @@
+import { type ConfluxScheduler, ConfluxSchedulers } from "@allium/conflux";
 import { Clock, Effect, Exit, Metric, Scope } from "effect";
 import { TestClock } from "effect/testing";
 import { inVirtualTime } from "../../memory-network/virtual-time.ts";
@@ -30,11 +31,16 @@ export interface Figures {
   readonly toEnd: number;
 }
 
-/** Plays a seed. */
-export const simulate = (seed: number): Promise<Played> => simulatePlan(planOf(seed));
+/** Plays a seed. @param scheduler by which both ends send; by what they ask of each other if left out */
+export const simulate = (seed: number, scheduler?: ConfluxScheduler): Promise<Played> =>
+  simulatePlan(planOf(seed), scheduler);
 
 /** Plays a plan: for one that is cut down by hand. */
-export const simulatePlan = (plan: Plan): Promise<Played> => Effect.runPromise(inVirtualTime(playing(plan)));
+export const simulatePlan = (plan: Plan, scheduler?: ConfluxScheduler): Promise<Played> => {
+  const played =
+    scheduler === undefined ? playing(plan) : Effect.provideService(playing(plan), ConfluxSchedulers, () => scheduler);
+  return Effect.runPromise(inVirtualTime(played));
+};
 
 const playing = (plan: Plan): Effect.Effect<Played> =>
   Effect.gen(function* () {
