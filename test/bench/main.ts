@@ -17,6 +17,11 @@
  *     npm run bench -- --client --bytes 20000000 --rounds 3 --circuits 200 --starts 5
  *     npm run bench -- --client --only cpu,bootstrap            some of cpu, goodput, bootstrap, memory, circuits, requests
  *     npm run bench -- --client --profile [--perf]              where the time of Allium's client goes
+ *
+ * Conflux at both ends, `tor`'s and Allium's in all combinations, on and off:
+ *
+ *     npm run bench -- --conflux --bytes 60000000 --rounds 3
+ *     npm run bench -- --conflux --lines                        over two guards behind 20 and 30 ms, 40 Mbit/s each
  */
 import { spawnSync } from "node:child_process";
 import { globSync } from "node:fs";
@@ -25,6 +30,8 @@ import { parseArgs } from "node:util";
 import { INSTALL_TOR, missingTor } from "../network/index.ts";
 import { type AlliumBench, startAlliumBench } from "./allium-bench.ts";
 import { benchClient, benchClientProfile, CLIENT_PIECES, type ClientPiece } from "./client/client-bench.ts";
+import { startConfluxBench } from "./conflux/network.ts";
+import { formatPairs, measurePairs, PAIRS } from "./conflux/transfers.ts";
 import { formatLoad, measureLoad } from "./load.ts";
 import { echoClient, formatLoadedLatency, type LoadedLatency, measureLoadedLatency } from "./load-latency.ts";
 import { formatProfiles, profileRelay } from "./profile.ts";
@@ -36,6 +43,8 @@ const { values } = parseArgs({
   options: {
     only: { type: "string" },
     client: { type: "boolean", default: false },
+    conflux: { type: "boolean", default: false },
+    lines: { type: "boolean", default: false },
     bytes: { type: "string" },
     rounds: { type: "string", default: "3" },
     circuits: { type: "string" },
@@ -136,6 +145,13 @@ const benchProfile = async (): Promise<void> => {
   );
 };
 
+const benchConflux = async (): Promise<void> => {
+  const before = loadavg()[0] ?? 0;
+  await using bench = await startConfluxBench({ ...(values.lines ? { lines: LINES } : {}), onProgress: say });
+  console.log(`\n${formatPairs(await measurePairs(bench, PAIRS, { bytes, rounds, onProgress: say }))}`);
+  sayLoad(before);
+};
+
 /** Whether there is a `tor` to measure beside; says how to get one. */
 const torIsThere = (): boolean => {
   if (missingTor().length === 0) return true;
@@ -170,8 +186,16 @@ const benchClients = async (pieces: ReadonlySet<ClientPiece>): Promise<void> => 
   print(`${loadSince(before)}.`);
 };
 
+const LINE = { bytesPerSecond: 5_000_000 };
+const LINES = [
+  { ...LINE, delayMs: 20 },
+  { ...LINE, delayMs: 30 },
+];
+
 const wanted = values.profile ? "profile" : (values.only ?? "relay");
-if (values.client) {
+if (values.conflux) {
+  if (torIsThere()) await benchConflux();
+} else if (values.client) {
   const pieces = clientPieces();
   if (pieces === undefined) {
     console.error(`--client --only ${values.only}: some of ${CLIENT_PIECES.join(", ")}`);
