@@ -19,7 +19,7 @@ export {
   layer as layerConflux,
 } from "./layer.ts";
 export * from "./limits.ts";
-export type { OutgoingSet } from "./manager/outgoing-set.ts";
+export type { LinkedLeg, OutgoingSet } from "./manager/outgoing-set.ts";
 export { isMultiplexed, multiplexedCommands } from "./multiplexed.ts";
 export { NO_LEG } from "./no-leg.ts";
 export { confluxParamTable } from "./param-table.ts";

@@ -1,6 +1,7 @@
 import { EndReason } from "@allium/cell";
 import { Entropy } from "@allium/channel";
 import {
+  type CircuitError,
   type CircuitLimits,
   CircuitProtocolError,
   Conflux,
@@ -101,7 +102,7 @@ const make = Effect.fnUntraced(function* (config: ConfluxConfig) {
     if (message._tag !== "CONFLUX_LINK") {
       return Effect.fail(new CircuitProtocolError({ where: message._tag, detail: "on a circuit that is no leg" }));
     }
-    const answered = Deferred.makeUnsafe<void, Effect.Error<ReturnType<Conflux["Service"]["onMessage"]>>>();
+    const answered = Deferred.makeUnsafe<void, CircuitError>();
     return requests.writer.offer({ circuit, hop, message, answered }).pipe(
       // The manager ends with the process.
       Effect.catch(() => Effect.interrupt),

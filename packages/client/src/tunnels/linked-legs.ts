@@ -71,8 +71,9 @@ export class LinkedLegs implements LegEvents, TunnelSet {
   }
 
   measured({ circuit }: Leg): Pick<LegInfo, "rttMillis" | "window"> | undefined {
-    const view = this.#set?.legs.find((leg) => leg.circuit === circuit);
-    if (view === undefined) return undefined;
+    const linked = this.#set?.legs.find((leg) => leg.circuit === circuit);
+    if (linked === undefined) return undefined;
+    const view = linked.seen;
     return { rttMillis: view.rttUs === 0 ? undefined : view.rttUs / 1000, window: view.cwnd };
   }
 

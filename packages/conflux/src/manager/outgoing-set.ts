@@ -6,11 +6,18 @@ import { legFailed, openStreams } from "../set/controller.ts";
 import { joinCircuit } from "../set/join-circuit.ts";
 import type { BegunSet } from "./begin-set.ts";
 
+/** A leg of a set, to look at. */
+export interface LinkedLeg {
+  readonly circuit: LinkableCircuit;
+  /** What schedulers see of it. */
+  readonly seen: LegView;
+}
+
 /** A set that is begun here: circuits of this end become its legs, and streams may be asked for on any of them. */
 export interface OutgoingSet {
   readonly name: string;
-  /** What each linked leg is like, in the order of their linking. */
-  readonly legs: ReadonlyArray<LegView & { readonly circuit: LinkableCircuit }>;
+  /** Linked legs, in the order of their linking. */
+  readonly legs: ReadonlyArray<LinkedLeg>;
   readonly streams: Streams | undefined;
   /** Whether it has ended, even if the teardown of its circuits still lasts. */
   readonly isOver: boolean;
@@ -49,13 +56,11 @@ export const outgoingSet = ({ begun, nonce, desiredUx, timeoutUs, now }: Outgoin
         Effect.onInterrupt(() => Effect.sync(() => circuit.stop("finished"))),
       );
       if (machine.state !== "linked") return yield* Effect.fail(legFailed("linked-late"));
-      yield* openStreams(options).pipe(Effect.catchTag("LinkEnded", () => Effect.interrupt));
-    }) as Effect.Effect<void, CircuitError>;
+      yield* openStreams(options);
+    });
   return {
     name: set.name,
-    get legs() {
-      return set.legs.map((leg) => Object.assign(Object.create(leg.seen), { circuit: leg.circuit }));
-    },
+    legs: set.legs,
     get streams() {
       return set.streams?.streams;
     },

@@ -106,7 +106,7 @@ const controllerTurn = (options: ControllerOptions): Turn<ControllerError> => {
   const now = (): Micros => microsOfNanos(context.clock.monotonicTimeNanosUnsafe());
   const arrivals = new Arrivals(set, new LegMessages(set, now));
   const departures = new Departures(set);
-  const startStreams = Effect.asVoid(openStreams(options));
+  const startStreams = openStreams(options);
 
   /** Goes on as far as it can; an effect if there is something to wait for, or to end with. */
   const move = (): Effect.Effect<void, ControllerError> | undefined => {
@@ -171,7 +171,7 @@ export const legFailed = (violation: ConfluxViolationName): LegFailed =>
   });
 
 /** Starts the reactor of the set's streams: when the first message of one comes, or is to be sent. */
-export const openStreams = ({ set, handling, context }: ControllerOptions): Effect.Effect<unknown, ControllerError> =>
+export const openStreams = ({ set, handling, context }: ControllerOptions): Effect.Effect<void> =>
   Effect.suspend(() => {
     const { flow } = set;
     if (set.streams !== undefined || flow === undefined) return Effect.void;
@@ -185,5 +185,6 @@ export const openStreams = ({ set, handling, context }: ControllerOptions): Effe
       ),
       Effect.catchTag("GroupClosed", () => Effect.interrupt),
       Effect.provideService(Scope.Scope, set.group.scope),
+      Effect.asVoid,
     );
   });

@@ -13,7 +13,7 @@ describe("a set of two legs", () => {
       assert.lengthOf(set.legs, 2);
       assert.isTrue(yield* echoes(yield* openEcho(legs[0]), 1_000_000));
       const [state] = client.conflux.sets();
-      for (const { leg } of set.legs) {
+      for (const { leg } of set.legs.map(({ seen }) => seen)) {
         assert.isAbove(state?.sending.last(leg) ?? 0, 100, `sent on leg ${leg}`);
         assert.isAbove(state?.receiver.sequence.last(leg) ?? 0, 100, `received on leg ${leg}`);
       }
@@ -41,7 +41,7 @@ describe("a set of two legs", () => {
       });
       assert.isTrue(yield* echoes(yield* openEcho(legs[0]), 500_000));
       const [state] = client.conflux.sets();
-      assert.strictEqual(state?.sending.last(set.legs[1]!.leg), 0);
+      assert.strictEqual(state?.sending.last(set.legs[1]!.seen.leg), 0);
     }).pipe(Effect.scoped),
   );
 
