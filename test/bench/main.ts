@@ -21,7 +21,6 @@
  * Conflux at both ends, `tor`'s and Allium's in all combinations, on and off:
  *
  *     npm run bench -- --conflux --bytes 60000000 --rounds 3
- *     npm run bench -- --conflux --lines                        over two guards behind 20 and 30 ms, 40 Mbit/s each
  */
 import { spawnSync } from "node:child_process";
 import { globSync } from "node:fs";
@@ -44,7 +43,6 @@ const { values } = parseArgs({
     only: { type: "string" },
     client: { type: "boolean", default: false },
     conflux: { type: "boolean", default: false },
-    lines: { type: "boolean", default: false },
     bytes: { type: "string" },
     rounds: { type: "string", default: "3" },
     circuits: { type: "string" },
@@ -147,7 +145,7 @@ const benchProfile = async (): Promise<void> => {
 
 const benchConflux = async (): Promise<void> => {
   const before = loadavg()[0] ?? 0;
-  await using bench = await startConfluxBench({ ...(values.lines ? { lines: LINES } : {}), onProgress: say });
+  await using bench = await startConfluxBench(say);
   console.log(`\n${formatPairs(await measurePairs(bench, PAIRS, { bytes, rounds, onProgress: say }))}`);
   sayLoad(before);
 };
@@ -185,12 +183,6 @@ const benchClients = async (pieces: ReadonlySet<ClientPiece>): Promise<void> => 
   await benchClient(pieces, { bytes, rounds, circuits, starts: Number(values.starts) }, print, say);
   print(`${loadSince(before)}.`);
 };
-
-const LINE = { bytesPerSecond: 5_000_000 };
-const LINES = [
-  { ...LINE, delayMs: 20 },
-  { ...LINE, delayMs: 30 },
-];
 
 const wanted = values.profile ? "profile" : (values.only ?? "relay");
 if (values.conflux) {

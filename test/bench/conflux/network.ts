@@ -4,7 +4,6 @@ import {
   AlliumClient,
   AlliumRelay,
   eventually,
-  type LineSettings,
   type Origin,
   type SocksProxy,
   TorNetwork,
@@ -32,37 +31,17 @@ export interface ConfluxBench extends AsyncDisposable {
   start(client: End, exit: End, conflux: boolean): Promise<BenchedClient>;
 }
 
-/** How to start it. */
-export interface ConfluxBenchOptions {
-  /** In front of the clients' guards, of which there are as many. @default none */
-  readonly lines?: ReadonlyArray<LineSettings>;
-  readonly onProgress: (text: string) => void;
-}
-
 const RELAYS = 5;
 
 /** Three authorities, five relays, two exits; returns when everybody knows everybody. */
-export const startConfluxBench = async ({ lines, onProgress }: ConfluxBenchOptions): Promise<ConfluxBench> => {
+export const startConfluxBench = async (onProgress: (text: string) => void): Promise<ConfluxBench> => {
   let relay: AlliumRelay | undefined;
-  const guards = lines?.map((_, index) => `relay${index}`);
   const network = await TorNetwork.start({
     relays: RELAYS,
     exits: 1,
     clients: 0,
     equalBandwidths: true,
     consensusParams: { cfx_enabled: 1 },
-    ...(guards === undefined
-      ? {}
-      : {
-          // No others have the flag: clients of either kind have to come through the lines.
-          extraTorrc: {
-            authority: [
-              ["TestingDirAuthVoteGuard", guards.join()],
-              ["TestingDirAuthVoteGuardIsStrict", 1],
-            ],
-          },
-        }),
-    ...(lines === undefined ? {} : { lines: Object.fromEntries(lines.map((line, index) => [`relay${index}`, line])) }),
     onProgress: ({ phase, seconds, text }) => phase !== "client" && onProgress(`${seconds.toFixed(1)} s ${text}`),
     beside: async (starting) => {
       relay = await AlliumRelay.start(starting, { exit: { policy: ["accept *:*"] } });
