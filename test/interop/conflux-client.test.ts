@@ -1,25 +1,9 @@
 import { afterAll, assert, beforeAll, it } from "@effect/vitest";
-import {
-  AlliumClient,
-  describeFailures,
-  eventually,
-  Meter,
-  type Origin,
-  runTransfers,
-  socksConnect,
-  TorNetwork,
-} from "../network/index.ts";
+import { AlliumClient, eventually, type Origin, TorNetwork } from "../network/index.ts";
 import { describeWithTor } from "../network/vitest.ts";
 import { texts } from "./support/allium.ts";
 import { clientReport } from "./support/client.ts";
-
-const SIZES: ReadonlyArray<number> = [
-  20_000_000,
-  5_000_000,
-  ...new Array<number>(4).fill(1_000_000),
-  ...new Array<number>(6).fill(100_000),
-  ...[0, 1, 2, 497, 498, 499, 509, 996, 1_000, 4_096, 10_000],
-];
+import { assertCarriesMany } from "./support/many-transfers.ts";
 
 describeWithTor("Allium's client with conflux, and tor exits", () => {
   let network: TorNetwork;
@@ -61,21 +45,7 @@ describeWithTor("Allium's client with conflux, and tor exits", () => {
   });
 
   it("carries 200 transfers both ways, 50 at a time, byte for byte", async () => {
-    const meter = new Meter({ client: client.pid });
-    const report = await client.whileRunning(
-      runTransfers({
-        dial: (index) => socksConnect(client.socks(`set${index % 3}`), origin.host, origin.port),
-        count: 200,
-        concurrency: 50,
-        sizes: SIZES,
-        directions: ["down", "up", "both"],
-      }),
-    );
-    console.log(
-      `200 transfers, ${(report.bytes / 1e6).toFixed(0)} MB in ${report.seconds.toFixed(1)} s,`,
-      `${(report.bytesPerSecond / 1e6).toFixed(1)} MB/s\n${meter.table(report.bytes)}`,
-    );
-    assert.strictEqual(describeFailures(report), "");
+    await assertCarriesMany(client, (isolation) => client.socks(isolation), origin);
   });
 
   it("with nothing to warn of, on either side", async () => {

@@ -3,7 +3,6 @@ import {
   type AlliumRelay,
   describeFailures,
   eventually,
-  Meter,
   type Origin,
   runTransfers,
   socksConnect,
@@ -13,14 +12,7 @@ import {
 import { describeWithTor } from "../network/vitest.ts";
 import { startWithAllium, texts } from "./support/allium.ts";
 import { confluxSets } from "./support/conflux.ts";
-
-const SIZES: ReadonlyArray<number> = [
-  20_000_000,
-  5_000_000,
-  ...new Array<number>(4).fill(1_000_000),
-  ...new Array<number>(6).fill(100_000),
-  ...[0, 1, 2, 497, 498, 499, 509, 996, 1_000, 4_096, 10_000],
-];
+import { assertCarriesMany } from "./support/many-transfers.ts";
 
 describeWithTor("a tor client with conflux, and Allium as the exit", () => {
   let network: TorNetwork;
@@ -57,21 +49,7 @@ describeWithTor("a tor client with conflux, and Allium as the exit", () => {
   });
 
   it("carries 200 transfers both ways, 50 at a time, byte for byte", async () => {
-    const meter = new Meter({ allium: allium.pid });
-    const report = await allium.whileRunning(
-      runTransfers({
-        dial: (index) => socksConnect(client.socks(`set${index % 3}`), origin.host, origin.port),
-        count: 200,
-        concurrency: 50,
-        sizes: SIZES,
-        directions: ["down", "up", "both"],
-      }),
-    );
-    console.log(
-      `200 transfers, ${(report.bytes / 1e6).toFixed(0)} MB in ${report.seconds.toFixed(1)} s,`,
-      `${(report.bytesPerSecond / 1e6).toFixed(1)} MB/s\n${meter.table(report.bytes)}`,
-    );
-    assert.strictEqual(describeFailures(report), "");
+    await assertCarriesMany(allium, (isolation) => client.socks(isolation), origin);
   });
 
   it("has both legs of a set carry data in both directions", async () => {

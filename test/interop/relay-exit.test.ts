@@ -1,12 +1,9 @@
 import { afterAll, assert, beforeAll, it } from "@effect/vitest";
 import {
   type AlliumRelay,
-  describeFailures,
   formatRequest,
-  Meter,
   type Origin,
   type OriginRequest,
-  runTransfers,
   socksConnect,
   type TorNetwork,
   type TorNode,
@@ -15,16 +12,7 @@ import {
 } from "../network/index.ts";
 import { describeWithTor } from "../network/vitest.ts";
 import { ask, startWithAllium, texts } from "./support/allium.ts";
-
-/** 33 sizes: each third of the plan has one of 20 MB, some of a megabyte, and many about the size of a cell and below. */
-const SIZES: ReadonlyArray<number> = [
-  20_000_000,
-  5_000_000,
-  ...new Array<number>(4).fill(1_000_000),
-  ...new Array<number>(6).fill(100_000),
-  ...[0, 1, 2, 497, 498, 499, 509, 996, 1_000, 4_096, 10_000],
-  ...[0, 1, 13, 498, 1_494, 16_384, 31_744, 31_745, 50_000, 65_536],
-];
+import { assertCarriesMany } from "./support/many-transfers.ts";
 
 describeWithTor("Allium as the only exit of a tor network", () => {
   let network: TorNetwork;
@@ -43,24 +31,7 @@ describeWithTor("Allium as the only exit of a tor network", () => {
   });
 
   it("carries 200 transfers of 0 B to 20 MB both ways, 50 at a time, byte for byte", async () => {
-    const meter = new Meter({ allium: allium.pid });
-    const report = await allium.whileRunning(
-      runTransfers({
-        // Several circuits: streams of different credentials do not share one.
-        dial: (index) => socksConnect(client.socks(`circuit${index % 4}`), origin.host, origin.port),
-        count: 200,
-        concurrency: 50,
-        sizes: SIZES,
-        directions: ["down", "up", "both"],
-      }),
-    );
-    console.log(
-      `200 transfers, ${(report.bytes / 1e6).toFixed(0)} MB in ${report.seconds.toFixed(1)} s,`,
-      `${(report.bytesPerSecond / 1e6).toFixed(1)} MB/s\n${meter.table(report.bytes)}`,
-    );
-    assert.strictEqual(describeFailures(report), "");
-    assert.strictEqual(report.results.length, 200);
-    assert.strictEqual(Math.max(...report.results.map(({ size }) => size)), 20_000_000);
+    await assertCarriesMany(allium, (isolation) => client.socks(isolation), origin);
     const ends = (await origin.connections()).map(({ mode, end }) => `${mode} ${end}`);
     assert.deepStrictEqual([...new Set(ends)], ["transfer done"]);
   });
