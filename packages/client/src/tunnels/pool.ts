@@ -152,7 +152,7 @@ export class TunnelPool {
 
   /**
    * The open tunnel that a stream is to be in, if one will do: rather a conflux set, then one that has been used already, and a newer one
-   * (as `tor`).
+   * (as `tor`). But whoever asked for an isolation of his own keeps the tunnel that he has, and with it the exit.
    */
   find(request: TunnelRequest): Tunnel | undefined {
     let best: Tunnel | undefined;
@@ -343,8 +343,12 @@ export class TunnelPool {
   }
 }
 
+/** Whether it is for the streams of an isolation that somebody asked for. */
+const isReserved = ({ isolation }: Tunnel): boolean => isolation !== undefined && isolation !== "";
+
 /** Whether to use one tunnel rather than another. */
 const isBetter = (one: Tunnel, other: Tunnel): boolean => {
+  if (isReserved(one) !== isReserved(other)) return isReserved(one);
   if ((one.set === undefined) !== (other.set === undefined)) return one.set !== undefined;
   if ((one.dirtySince === undefined) !== (other.dirtySince === undefined)) return one.dirtySince !== undefined;
   return one.createdAt > other.createdAt;

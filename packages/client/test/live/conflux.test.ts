@@ -103,6 +103,20 @@ describe("a stream over several circuits", () => {
     }).pipe(Effect.scoped),
   );
 
+  it.effect("stays with the exit that its isolation has, though sets come later", () =>
+    Effect.gen(function* () {
+      const network = yield* MemoryTorNetwork.make({ relays: { guards: 2, middles: 4, exits: 2 } });
+      yield* network.internet.serve("example.com", "93.184.216.34", 80, echoServer);
+      const client = yield* startClient(network);
+      // One circuit is there earlier than the first set.
+      const early = yield* open(client, "alice");
+      assert.lengthOf(tunnelOf(client, early).legs, 1);
+      yield* hasSet(client);
+      assert.strictEqual((yield* open(client, "alice")).tunnel, early.tunnel);
+      assert.lengthOf(tunnelOf(client, yield* open(client, "bob")).legs, 2);
+    }).pipe(Effect.scoped),
+  );
+
   it.effect("may look names up, and directories are asked over one circuit of one hop all the same", () =>
     Effect.gen(function* () {
       const { client } = yield* readyClient();
