@@ -137,6 +137,7 @@ const randomLink = (random: Random) => ({
   lastSeqnoSent: random.bytes(8).readBigUInt64BE(),
   lastSeqnoReceived: random.bytes(8).readBigUInt64BE(),
   desiredUx: byte(random),
+  ...(random.oneIn(2) && { resumption: true }),
 });
 
 const randomResolved = (random: Random) =>
@@ -205,6 +206,7 @@ export const relayMessages: {
   CONFLUX_LINK: (random) => ({ _tag: "CONFLUX_LINK", ...randomLink(random) }),
   CONFLUX_LINKED: (random) => ({ _tag: "CONFLUX_LINKED", ...randomLink(random) }),
   CONFLUX_LINKED_ACK: () => ({ _tag: "CONFLUX_LINKED_ACK" }),
+  CONFLUX_REWIND: (random) => ({ _tag: "CONFLUX_REWIND", lastSeqno: random.bytes(8).readBigUInt64BE() }),
   CONFLUX_SWITCH: (random) => ({ _tag: "CONFLUX_SWITCH", relativeSeqno: random.uint32() }),
 };
 

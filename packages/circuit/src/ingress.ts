@@ -1,6 +1,7 @@
 import {
   CellError,
   ChannelCommand,
+  isConfluxCommand,
   type RelayCellReader,
   RelayCommand,
   type RelayMessageView,
@@ -248,7 +249,7 @@ class Sorter {
         return this.options.hops[hop]?.receiving.onCellReceived() === true ? ACKNOWLEDGE : STREAM;
       }
       if (reader.streamId !== 0) return STREAM;
-      return isConflux(reader.command) && this.isLeg(hop) ? STREAM : CIRCUIT;
+      return isConfluxCommand(reader.command) && this.isLeg(hop) ? STREAM : CIRCUIT;
     } catch (cause) {
       if (this.options.handler.dropsWrongStreamIds && cause instanceof CellError && cause.problem === "stream-id") {
         return DROPPED;
@@ -315,9 +316,6 @@ const readCircuitSendme = (view: RelayMessageView): { readonly version: number; 
   }
   return { version, tag: Buffer.from(bytes.subarray(start + 3, start + 3 + length)) };
 };
-
-const isConflux = (command: number): boolean =>
-  command >= RelayCommand.CONFLUX_LINK && command <= RelayCommand.CONFLUX_SWITCH;
 
 const NO_BYTES = Buffer.alloc(0);
 

@@ -15,7 +15,8 @@ import {
   violationTable,
 } from "../src/index.ts";
 
-const { CONFLUX_LINK, CONFLUX_LINKED, CONFLUX_LINKED_ACK, CONFLUX_SWITCH } = RelayCommand;
+const { CONFLUX_LINK, CONFLUX_LINKED, CONFLUX_LINKED_ACK, CONFLUX_SWITCH, CONFLUX_REWIND } = RelayCommand;
+const CONFLUX = [CONFLUX_LINK, CONFLUX_LINKED, CONFLUX_LINKED_ACK, CONFLUX_SWITCH, CONFLUX_REWIND];
 
 const randomNumbers = (random: Random): SetNumbers => {
   const number = (): number => random.pick([0, 0, random.below(10), random.uint32(), Number.MAX_SAFE_INTEGER]);
@@ -29,8 +30,9 @@ const wide = (random: Random): bigint =>
 const fuzzLeg = (random: Random): void => {
   const nonce = random.bytes(32);
   let nowUs = Micros(random.below(1000));
-  const initiator = new InitiatorLeg({ nonce, desiredUx: random.below(256) });
-  const responder = new ResponderLeg({ desiredUx: random.below(256) });
+  const [offers, takes] = [random.oneIn(2), random.oneIn(2)];
+  const initiator = new InitiatorLeg({ nonce, desiredUx: random.below(256), resumption: offers });
+  const responder = new ResponderLeg({ desiredUx: random.below(256), resumption: takes });
   const toResponder: Array<ConfluxLink | "ack"> = [];
   const toInitiator: Array<ConfluxLinked> = [];
   const bend = <M extends ConfluxLink | ConfluxLinked>(message: M): { message: M; bent: boolean } => {
@@ -75,6 +77,8 @@ const fuzzLeg = (random: Random): void => {
         const { message, bent } = bend(next);
         const violation = initiator.onLinked(message, nowUs);
         if (violation === undefined) {
+          assert.equal(initiator.resumption, offers && takes);
+          assert.equal(responder.resumption, offers && takes);
           assert.equal(states.initiator, "linking");
           assert.ok(message.nonce.equals(nonce) && nowUs - linkSentUs < LINK_TIMEOUT_US);
           assert.equal(initiator.rttUs, Math.max(1, nowUs - linkSentUs));
@@ -142,7 +146,7 @@ const fuzzRules = (random: Random): void => {
         congestionControl: !random.oneIn(5),
         dirty: random.oneIn(5),
       };
-  const command = random.oneIn(2) ? CONFLUX_LINK + random.below(4) : random.below(256);
+  const command = random.oneIn(2) ? random.pick(CONFLUX) : random.below(256);
   const violation = violationOf(command, facts);
   const { role, state } = facts;
   const usable = facts.enabled && facts.atJoinPoint && (role === "initiator" || !facts.extended);
@@ -153,7 +157,7 @@ const fuzzRules = (random: Random): void => {
         ? usable && state === "linking"
         : command === CONFLUX_LINKED_ACK
           ? usable && role === "responder" && state === "linked"
-          : command === CONFLUX_SWITCH
+          : command === CONFLUX_SWITCH || command === CONFLUX_REWIND
             ? usable && state === (role === "initiator" ? "linked" : "acknowledged")
             : !facts.atJoinPoint ||
               !(isMultiplexed(command)

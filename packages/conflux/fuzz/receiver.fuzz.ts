@@ -19,7 +19,10 @@ interface Train {
   readonly cells: number;
 }
 
-type Item = { readonly relative: number } | { readonly train: Train; readonly isData: boolean };
+type Item =
+  | { readonly relative: number }
+  | { readonly rewindTo: number }
+  | { readonly train: Train; readonly isData: boolean };
 
 const SENDME_INC = 31;
 
@@ -36,10 +39,9 @@ class HonestSet {
   readonly random: Random;
   readonly resumes: boolean;
   readonly sender: SendSequence;
-  readonly buffer = new ResendBuffer<Train>();
+  readonly buffer = new ResendBuffer<Train & { readonly isData: boolean }>();
   readonly receiver: OrderedReceiver<Train>;
   wires: Array<Wire> = [];
-  ended: Array<number> = [];
   private legs = 0;
   private got: number;
 
@@ -67,26 +69,31 @@ class HonestSet {
     if (!added) return;
     const wire: Wire = { leg, items: [], sendmes: 0, counted: 0 };
     this.wires.push(wire);
-    const again = this.buffer.after(this.ended, answered.received);
-    assert.ok(again !== undefined);
-    for (const { first, cells, isData } of again) {
-      const before = Math.max(0, answered.received + 1 - first);
-      const relative = this.sender.sendAgain(leg, first + before, cells - before);
-      assert.ok(relative >= 0);
-      this.put(wire, relative, { first: first + before, cells: cells - before }, isData);
-    }
-    this.buffer.moved(this.ended, leg, answered.received);
-    this.ended = [];
+  }
+
+  /** Something that went with a leg goes out on another. False if there is nothing. */
+  sendAgain(): boolean {
+    const { next } = this.buffer;
+    if (next === undefined) return false;
+    const { first, cells, payload } = next;
+    const wire = this.random.pick(this.wires);
+    const relative = this.sender.sendAgain(wire.leg, first, cells);
+    assert.equal(this.sender.last(wire.leg), first + cells - 1);
+    if (relative < 0) wire.items.push({ rewindTo: first - 1 });
+    this.buffer.onSentAgain(wire.leg, payload.isData ? cells : 0);
+    this.put(wire, relative, payload, payload.isData);
+    return true;
   }
 
   send(): void {
+    while (this.sendAgain()) {}
     const wire = this.random.pick(this.wires);
     const cells = 1 + this.random.below(40);
     const isData = !this.random.oneIn(3);
-    const train = { first: this.sender.sent + 1, cells };
+    const train = { first: this.sender.sent + 1, cells, isData };
     const relative = this.sender.send(wire.leg, cells);
     assert.equal(this.sender.last(wire.leg), this.sender.sent);
-    if (this.resumes) assert.ok(this.buffer.keep(wire.leg, train.first, cells, isData, cells, train));
+    if (this.resumes) assert.ok(this.buffer.keep(wire.leg, train.first, cells, isData ? cells : 0, cells, train));
     this.put(wire, relative, train, isData);
   }
 
@@ -107,6 +114,10 @@ class HonestSet {
     const wire = this.random.pick(this.wires);
     const item = wire.items.shift();
     if (item === undefined) return false;
+    if ("rewindTo" in item) {
+      assert.equal(this.receiver.sequence.onRewind(wire.leg, BigInt(item.rewindTo)), undefined);
+      return true;
+    }
     if ("relative" in item) {
       assert.equal(this.receiver.sequence.onSwitch(wire.leg, item.relative), undefined);
       return true;
@@ -142,14 +153,11 @@ class HonestSet {
     this.wires = this.wires.filter((other) => other !== wire);
     this.sender.removeLeg(wire.leg);
     this.receiver.sequence.removeLeg(wire.leg);
-    this.ended.push(wire.leg);
+    if (this.resumes) assert.ok(this.buffer.onLegEnded(wire.leg));
   }
 
   finish(): void {
-    if (this.ended.length > 0) {
-      if (this.wires.length === MAX_LEGS) this.end();
-      this.link();
-    }
+    while (this.sendAgain()) {}
     while (this.wires.some(({ items }) => items.length > 0)) this.come();
     assert.equal(this.got, this.sender.sent, "everything has come");
     assert.equal(this.receiver.queue.bytes, 0);
@@ -164,6 +172,7 @@ const fuzzHonest = (random: Random): void => {
     const what = random.below(20);
     if (what < 8) set.send();
     else if (what < 16) set.come();
+    else if (set.sendAgain()) continue;
     else if (what < 18) set.sendme();
     else if (what < 19 && endings > 0 && set.wires.length > 1) {
       endings--;
@@ -176,12 +185,18 @@ const fuzzHonest = (random: Random): void => {
 /** A peer that says anything; the bounds hold, and whatever is delivered has the numbers that are next. */
 const fuzzHostile = (random: Random): void => {
   const limitBytes = random.pick([0, 50, 1000]);
-  const receiver = new OrderedReceiver<{ readonly first: number }>({ limitBytes });
+  const cellsOf = new Map<object, number>();
+  const skip = (train: { readonly first: number }, cells: number): { readonly first: number } => {
+    const rest = { first: train.first + cells };
+    cellsOf.set(rest, (cellsOf.get(train) ?? Number.NaN) - cells);
+    return rest;
+  };
+  const resumes = random.oneIn(2);
+  const receiver = new OrderedReceiver<{ readonly first: number }>(resumes ? { limitBytes, skip } : { limitBytes });
   const legs: Array<number> = [];
   let nextLeg = 0;
   let next = 1;
   let held = 0;
-  const cellsOf = new Map<object, number>();
   const take = (train: { readonly first: number }): void => {
     assert.equal(train.first, next);
     next += cellsOf.get(train) ?? Number.NaN;
@@ -199,6 +214,12 @@ const fuzzHostile = (random: Random): void => {
       const violation = receiver.sequence.onSwitch(leg, relative);
       assert.equal(receiver.sequence.last(leg), violation === undefined ? last + relative : last);
       if (violation !== undefined && random.oneIn(3)) return;
+    } else if (random.oneIn(5)) {
+      const to = random.pick([0n, BigInt(random.below(50)), BigInt(last), 2n ** 64n - 1n]);
+      const violation = receiver.sequence.onRewind(leg, to);
+      if (!resumes) assert.equal(violation, "rewind-unasked");
+      assert.equal(receiver.sequence.last(leg), violation === undefined ? Number(to) : last);
+      assert.ok(receiver.sequence.last(leg) <= last);
     } else if (random.oneIn(30)) {
       receiver.sequence.removeLeg(leg);
       legs.splice(legs.indexOf(leg), 1);

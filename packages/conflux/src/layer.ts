@@ -37,6 +37,11 @@ export interface ConfluxConfig {
    * wants it in both directions. `tor`'s exits ask for MIN_LATENCY, so that its clients upload over one leg.
    */
   readonly desiredUx?: (wanted: number) => number;
+  /**
+   * Whether sets outlive the loss of a leg whose initiators offer that: what is not acknowledged is kept, and sent again on another leg. An extension
+   * of ours, see docs/decisions/0019-resumption.md. @default no
+   */
+  readonly resumption?: () => boolean;
   readonly limits?: Partial<CircuitLimits>;
 }
 
@@ -46,6 +51,8 @@ export interface BeginOptions {
   readonly desiredUx: number;
   /** How long LINKED may take, microseconds. @default LINK_TIMEOUT_US */
   readonly timeoutUs?: number;
+  /** Whether to offer that what goes with a leg is sent again on another: only to who is known to understand it. @default false */
+  readonly resumption?: boolean;
 }
 
 /** The scheduler for what the other end of a set asks for, a `ConfluxUx`; another one is a Layer away. @default schedulerFor */
@@ -94,6 +101,7 @@ const make = Effect.fnUntraced(function* (config: ConfluxConfig) {
     sets: incoming,
     accepts: config.accepts ?? (() => params().enabled),
     desiredUx: config.desiredUx ?? ((wanted) => wanted),
+    resumption: config.resumption ?? (() => false),
     nextName,
   });
   yield* Effect.orDie(group.start(reactor.wire({ requests: requests.reader })));
@@ -109,7 +117,7 @@ const make = Effect.fnUntraced(function* (config: ConfluxConfig) {
       Effect.andThen(Deferred.await(answered)),
     );
   };
-  const begin = ({ desiredUx, timeoutUs = LINK_TIMEOUT_US }: BeginOptions): OutgoingSet => {
+  const begin = ({ desiredUx, timeoutUs = LINK_TIMEOUT_US, resumption = false }: BeginOptions): OutgoingSet => {
     const set = beginSet(
       home,
       nextName(),
@@ -122,6 +130,7 @@ const make = Effect.fnUntraced(function* (config: ConfluxConfig) {
       nonce: entropy.bytes(32),
       desiredUx,
       timeoutUs,
+      resumption,
       now: () => microsOfNanos(clock.monotonicTimeNanosUnsafe()),
     });
   };

@@ -3,7 +3,7 @@
 // | name | value | from |
 // | --- | --- | --- |
 // | MAX_LEGS | 4 | as `tor`: CONFLUX_MAX_CIRCS |
-// | MAX_LANES | 8 | ours: twice the legs, since cells of a leg that has gone may still wait |
+// | MAX_LANES | 16 | ours: four times the legs, since cells of a leg that has gone may still wait, and of one that went back |
 // | REORDER_BYTES | 32 MiB | ours; `tor` leaves it to its out-of-memory handler |
 // | MAX_CELLS_AHEAD | 2^20 | ours: half a gigabyte in flight |
 // | MAX_IDLE_SWITCHES | 8 | ours; Arti: none on a leg after another |
@@ -19,8 +19,8 @@
 /** Legs that a set may have at a time. */
 export const MAX_LEGS = 4;
 
-/** Legs whose cells may wait in a reorder queue, those among them that have gone. */
-export const MAX_LANES = 2 * MAX_LEGS;
+/** Legs whose cells may wait in a reorder queue, those among them that have gone; one that went back counts twice. */
+export const MAX_LANES = 4 * MAX_LEGS;
 
 /** Bytes that may wait for cells of other legs, by default. */
 export const REORDER_BYTES = 32 * 1024 * 1024;

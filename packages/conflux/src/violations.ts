@@ -224,6 +224,20 @@ export const violationTable = {
     ends: "set",
     reason: PROTOCOL,
   },
+  "resumption-unasked": {
+    what: "LINKED that takes an offer to resume which was not made",
+    from: "ours",
+    by: "handshake",
+    ends: "leg",
+    reason: PROTOCOL,
+  },
+  "resumption-differs": {
+    what: "LINK or LINKED that resumes, or does not, unlike the first leg of its set",
+    from: "ours",
+    by: "handshake",
+    ends: "leg",
+    reason: PROTOCOL,
+  },
   "data-lost": {
     what: "LINK or LINKED of who has sent what never came",
     from: "proposal 329, 2.4.4",
@@ -249,6 +263,20 @@ export const violationTable = {
   "switch-too-far": {
     what: "SWITCH to a number further ahead than windows allow, or than there are numbers",
     from: "proposal 329, 4.1",
+    by: "sequence",
+    ends: "set",
+    reason: PROTOCOL,
+  },
+  "rewind-unasked": {
+    what: "REWIND where nobody has agreed to resume",
+    from: "ours",
+    by: "sequence",
+    ends: "set",
+    reason: PROTOCOL,
+  },
+  "rewind-forward": {
+    what: "REWIND to a number that its leg has not reached",
+    from: "ours",
     by: "sequence",
     ends: "set",
     reason: PROTOCOL,

@@ -1,17 +1,27 @@
 import { ConfluxUx } from "@allium/cell";
+import { MAX_LEGS } from "@allium/conflux";
 import { Random } from "../../support/fuzz.ts";
 import type { DeathPlan, End, LegPlan, LineChange, LinePlan, Plan, SpeakerPlan, StreamPlan } from "./plan.ts";
 import { MAX_BYTES } from "./stream-bytes.ts";
 
 /** Draws what a seed plays. */
-export const planOf = (seed: number): Plan => new Draw(seed).plan();
+export const planOf = (seed: number): Plan => {
+  const draw = new Draw(seed);
+  const plan = draw.plan();
+  // What is lost in the middle of much takes more than chance to come about.
+  if (draw.random.oneIn(6)) return draw.underFire(plan);
+  const { resumption, streams } = plan;
+  if (!resumption.initiator || !resumption.responder) return plan;
+  // BEGIN_DIR does not count, so that nobody can tell whether it came, and it is not sent again.
+  return { ...plan, streams: streams.map((stream) => ({ ...stream, kind: "begin" })) };
+};
 
 /** Nearly all that happens by itself happens before: later there are only stalls, and what waits for somebody. */
 const BUSY_MILLIS = 800;
 
 class Draw {
   private readonly seed: number;
-  private readonly random: Random;
+  readonly random: Random;
 
   constructor(seed: number) {
     this.seed = seed;
@@ -56,6 +66,52 @@ class Draw {
         rests: random.oneIn(2),
       },
       split: { initiator: random.oneIn(4), responder: random.oneIn(4) },
+      resumption: random.pick([
+        { initiator: false, responder: false },
+        { initiator: true, responder: false },
+        { initiator: false, responder: true },
+        { initiator: true, responder: true },
+        { initiator: true, responder: true },
+      ]),
+    };
+  }
+
+  /** Much is said both ways, by sets that resume, while legs are cut: all but the last, which has to carry the rest. */
+  underFire(plan: Plan): Plan {
+    const { random } = this;
+    const legs = [...plan.legs.slice(0, MAX_LEGS - 1), this.leg(plan.legs.length, true)];
+    const last = legs.length - 1;
+    const told = (): number => random.below(random.pick([2, 100, 3_000]));
+    const speaker = (): SpeakerPlan => ({
+      ...this.speaker(),
+      bytes: random.below(MAX_BYTES),
+      finish: random.pick(["end", "answer"]),
+    });
+    return {
+      ...plan,
+      memory: { initiator: undefined, responder: undefined },
+      resumption: { initiator: true, responder: true },
+      close: { ...plan.close, at: undefined },
+      legs: legs.map((leg, index) => ({
+        ...leg,
+        linksAt: random.below(20),
+        timeout: 60_000,
+        death:
+          index === last
+            ? undefined
+            : {
+                at: 50 + random.below(BUSY_MILLIS),
+                how: "cut",
+                told: { initiator: told(), responder: told() },
+              },
+      })),
+      streams: plan.streams.map((stream) => ({
+        ...stream,
+        kind: "begin",
+        patience: undefined,
+        opening: { ...stream.opening, refuses: false },
+        speakers: { initiator: speaker(), responder: { ...speaker(), finish: "end" } },
+      })),
     };
   }
 

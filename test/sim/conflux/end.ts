@@ -42,7 +42,12 @@ export const makeProcess = (world: World, end: End, role: StreamRole): Effect.Ef
       (plan.split[end] ? layerSplit : layerSingle)({ role, flowParams: () => flowOf(plan) }),
       layerEntropySeeded(`conflux simulation ${plan.seed} ${end}`),
     );
-    const conflux = layerConflux({ params: () => confluxOf(plan), desiredUx: () => plan.ux[end], limits });
+    const conflux = layerConflux({
+      params: () => confluxOf(plan),
+      desiredUx: () => plan.ux[end],
+      resumption: () => plan.resumption[end],
+      limits,
+    });
     return yield* Effect.gen(function* () {
       const services: Context.Context<ConfluxManager | Conflux | StreamHandling | Entropy> = yield* Layer.build(
         Layer.fresh(Layer.provideMerge(conflux, base)),

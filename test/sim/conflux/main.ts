@@ -53,6 +53,8 @@ const main = async (): Promise<number> => {
   const fates = { lived: 0, closed: 0, died: 0 };
   let failed = 0;
   let cells = 0;
+  let sentAgain = 0;
+  let resumed = 0;
   let mostHeld = 0;
   let toEnd = 0;
   const began = performance.now();
@@ -66,6 +68,8 @@ const main = async (): Promise<number> => {
     }
     fates[figures.fate]++;
     cells += figures.cells;
+    sentAgain += figures.sentAgain;
+    if (figures.sentAgain > 0 && figures.fate === "lived") resumed++;
     mostHeld = Math.max(mostHeld, figures.mostHeld);
     toEnd = Math.max(toEnd, figures.toEnd);
   }
@@ -73,7 +77,8 @@ const main = async (): Promise<number> => {
   const millis = (performance.now() - began) / count;
   console.log(
     `${count} seeds, ${failed} failed; sets: ${fates.lived} lived, ${fates.closed} closed, ${fates.died} died; ` +
-      `${(cells / count).toFixed(0)} cells a seed, at most ${mostHeld} bytes out of order, ` +
+      `${(cells / count).toFixed(0)} cells a seed; ` +
+      `${resumed} resumed and lived, ${sentAgain} cells sent again; at most ${mostHeld} bytes out of order, ` +
       `${toEnd.toFixed(0)} ms to an end; ${millis.toFixed(1)} ms a seed`,
   );
   return failed === 0 ? 0 : 1;

@@ -20,6 +20,14 @@ export class Observer {
     this.world = world;
   }
 
+  /** A set has ended that had legs left, and had agreed to go on then. */
+  get gaveUp(): End | undefined {
+    return ENDS.find((end) => {
+      const set = this.sets[end];
+      return set?.group.cause !== undefined && set.resumes && set.legs.length > 0;
+    });
+  }
+
   /** Whether a set has ended by now. */
   get someEnded(): boolean {
     return ENDS.some((end) => this.sets[end]?.group.cause !== undefined);
@@ -46,9 +54,10 @@ export class Observer {
     for (const end of ENDS) {
       const set = this.sets[end];
       if (set === undefined) continue;
-      const { receiver, account, legs, streams } = set;
+      const { receiver, account, legs, streams, resending } = set;
       if (receiver.queue.trains > 0) this.complain(end, `${receiver.queue.trains} trains wait at rest`);
-      if (account.bytes !== 0) this.complain(end, `${account.bytes} bytes are charged at rest`);
+      // What is less than a SENDME's worth is kept for ever by a set that resumes.
+      if (account.bytes !== (resending?.bytes ?? 0)) this.complain(end, `${account.bytes} bytes are charged at rest`);
       if ((streams?.streams.size ?? 0) > 0) this.complain(end, `${streams?.streams.size} streams are left at rest`);
       for (const { leg, flow } of legs) {
         const { packaged, sealed } = flow.budget;
@@ -70,26 +79,28 @@ export class Observer {
   }
 
   /** What waits for its turn is no more than what is under way, and it is charged. */
-  private lookAtOrder(end: End, { receiver, account }: ConfluxSet): void {
+  private lookAtOrder(end: End, { receiver, account, resumes }: ConfluxSet): void {
     const { bytes } = receiver.queue;
     if (bytes === 0) return;
     this.mostHeld = Math.max(this.mostHeld, bytes);
     const ahead = (this.sets[otherEnd(end)]?.sending.sent ?? 0) - receiver.sequence.delivered;
-    if (bytes > 2 * CELL_BYTES * ahead) this.complain(end, `${bytes} bytes wait for ${ahead} cells`);
+    // What is sent again may wait twice, until its turn has come.
+    if (!resumes && bytes > 2 * CELL_BYTES * ahead) this.complain(end, `${bytes} bytes wait for ${ahead} cells`);
     if (bytes > receiver.queue.limit) this.complain(end, `${bytes} bytes wait`);
     if (account.bytes < bytes) this.complain(end, `${account.bytes} bytes are charged of ${bytes} that wait`);
   }
 
   /**
    * Nothing is given to a leg that its window has no room for. But a window may shrink below what is in flight, and a train that was
-   * packaged for another leg, and moves here, is not cut.
+   * packaged for another leg, and moves here, is not cut; nor is one that is sent again.
    */
-  private lookAtWindows(end: End, { legs }: ConfluxSet): void {
+  private lookAtWindows(end: End, { legs, resumes }: ConfluxSet): void {
+    const spare = this.world.plan.maxTrain * (resumes ? 2 : 1);
     for (const { leg, inflight, flow } of legs) {
       const { cwnd } = flow.view;
       const before = this.windows[end].get(leg);
       const grew = inflight > (before?.inflight ?? 0);
-      if (grew && inflight >= Math.max(cwnd, before?.cwnd ?? 0) + this.world.plan.maxTrain) {
+      if (grew && inflight >= Math.max(cwnd, before?.cwnd ?? 0) + spare) {
         this.complain(end, `leg ${leg} has ${inflight} cells in flight, and room for ${cwnd}`);
       }
       if (inflight !== before?.inflight || cwnd !== before.cwnd) this.windows[end].set(leg, { inflight, cwnd });

@@ -77,6 +77,8 @@ export interface Plan {
   readonly maxTrain: number;
   /** Whether an end delivers and packages in two reactors. */
   readonly split: Readonly<Record<End, boolean>>;
+  /** Whether an end offers to resume, or takes the offer. */
+  readonly resumption: Readonly<Record<End, boolean>>;
   /** What each end asks of the other's scheduling, a `ConfluxUx`. */
   readonly ux: Readonly<Record<End, number>>;
   /** `cfx_send_pct` and `cfx_drain_pct`. */

@@ -24,6 +24,8 @@ export interface Figures {
   readonly fate: "lived" | "closed" | "died";
   /** Cells that counted, in both directions. */
   readonly cells: number;
+  /** Cells that went with a leg and were sent again, in both directions. */
+  readonly sentAgain: number;
   /** The most bytes that have waited for cells of other legs at an end. */
   readonly mostHeld: number;
   /** Virtual milliseconds in all, and from the set's close, or its end at one side, to its end at both. */
@@ -119,6 +121,7 @@ const playedOf = (world: World): Played => {
     figures: {
       fate: world.lived ? "lived" : world.diedEarly ? "died" : "closed",
       cells: (sets.initiator?.sending.sent ?? 0) + (sets.responder?.sending.sent ?? 0),
+      sentAgain: (sets.initiator?.resending?.sentAgain ?? 0) + (sets.responder?.resending?.sentAgain ?? 0),
       mostHeld,
       millis: timeline.now,
       toEnd: toEndOf(world),

@@ -50,7 +50,10 @@ export class World {
       this.initiator = yield* makeInitiator(this);
       this.responder = yield* makeResponder(this);
       this.fork = Effect.runForkWith(yield* Effect.context<never>());
-      this.outgoing = this.initiator.manager.begin({ desiredUx: this.plan.ux.initiator });
+      this.outgoing = this.initiator.manager.begin({
+        desiredUx: this.plan.ux.initiator,
+        resumption: this.plan.resumption.initiator,
+      });
       const { timeline, plan } = this;
       for (const [number, leg] of plan.legs.entries()) timeline.plan(leg.linksAt, () => this.link(number));
       for (const stream of this.streams) timeline.plan(stream.plan.opensAt, () => this.ask(stream));
@@ -70,7 +73,10 @@ export class World {
   /** Looks at how things are, after each thing that has happened. */
   look(): void {
     this.observer.look();
-    if (this.observer.someEnded) this.endingAt ??= this.timeline.now;
+    if (this.observer.someEnded && this.endingAt === undefined) {
+      this.endingAt = this.timeline.now;
+      this.checkResumption();
+    }
     if (this.closedAt === undefined) {
       this.diedEarly = this.endingAt !== undefined;
       if (this.isOver) this.onDeath();
@@ -79,6 +85,14 @@ export class World {
       this.stopAll();
       if (this.overAt === undefined && this.isOver) this.overAt = this.timeline.now;
     }
+  }
+
+  /** A set that resumes ends with its last leg, unless it is closed, or there is no memory for it. */
+  private checkResumption(): void {
+    const { memory } = this.plan;
+    if (this.closedAt !== undefined || memory.initiator !== undefined || memory.responder !== undefined) return;
+    const end = this.observer.gaveUp;
+    if (end !== undefined) this.complain(`${end}: the set ended although it could resume`);
   }
 
   /** Nothing happens by itself any more. */

@@ -1,10 +1,23 @@
 import type { ByteReader } from "../byte-reader.ts";
 import type { ByteWriter } from "../byte-writer.ts";
-import type { ConfluxLink, ConfluxLinked, ConfluxLinkedAck, ConfluxLinkPayload, ConfluxSwitch } from "./message.ts";
+import type {
+  ConfluxLink,
+  ConfluxLinked,
+  ConfluxLinkedAck,
+  ConfluxLinkPayload,
+  ConfluxRewind,
+  ConfluxSwitch,
+} from "./message.ts";
 
 /** The one version of linking. Proposal 329, 2.1. */
 const LINK_VERSION = 1;
 const NONCE_LENGTH = 32;
+
+/**
+ * What is behind LINK and LINKED of an end that offers resumption, or takes the offer. Long enough not to be what a later proposal puts there, and
+ * whatever else is there is passed over: so `tor` and Arti do with it.
+ */
+const RESUMPTION = Buffer.from("allium-resumption-1", "latin1");
 
 const readPayload = (reader: ByteReader): ConfluxLinkPayload => {
   const version = reader.u8("VERSION");
@@ -14,6 +27,7 @@ const readPayload = (reader: ByteReader): ConfluxLinkPayload => {
     lastSeqnoSent: reader.u64("LAST_SEQNO_SENT"),
     lastSeqnoReceived: reader.u64("LAST_SEQNO_RECV"),
     desiredUx: reader.u8("DESIRED_UX"),
+    ...(reader.remaining > 0 && reader.rest().equals(RESUMPTION) && { resumption: true }),
   };
 };
 
@@ -21,6 +35,7 @@ const writePayload = (payload: ConfluxLinkPayload, out: ByteWriter): void => {
   out.u8(LINK_VERSION, "VERSION").fixed(payload.nonce, NONCE_LENGTH, "NONCE");
   out.u64(payload.lastSeqnoSent, "LAST_SEQNO_SENT").u64(payload.lastSeqnoReceived, "LAST_SEQNO_RECV");
   out.u8(payload.desiredUx, "DESIRED_UX");
+  if (payload.resumption === true) out.fixed(RESUMPTION, RESUMPTION.length, "resumption");
 };
 
 export const readConfluxLink = (reader: ByteReader): ConfluxLink => ({ _tag: "CONFLUX_LINK", ...readPayload(reader) });
@@ -42,6 +57,15 @@ export const readConfluxSwitch = (reader: ByteReader): ConfluxSwitch => ({
   _tag: "CONFLUX_SWITCH",
   relativeSeqno: reader.u32("SeqNum"),
 });
+
+export const readConfluxRewind = (reader: ByteReader): ConfluxRewind => ({
+  _tag: "CONFLUX_REWIND",
+  lastSeqno: reader.u64("LAST_SEQNO"),
+});
+
+export const writeConfluxRewind = (message: ConfluxRewind, out: ByteWriter): void => {
+  out.u64(message.lastSeqno, "LAST_SEQNO");
+};
 
 export const writeConfluxSwitch = (message: ConfluxSwitch, out: ByteWriter): void => {
   out.u32(message.relativeSeqno, "SeqNum");

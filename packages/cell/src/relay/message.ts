@@ -195,6 +195,11 @@ export interface ConfluxLinkPayload {
   readonly lastSeqnoReceived: bigint;
   /** A {@link ConfluxUx} or an unknown byte. */
   readonly desiredUx: number;
+  /**
+   * In LINK, the sender can keep cells to send them again ({@link ConfluxRewind}), and offers to; in LINKED, the offer is taken. Not of proposal 329:
+   * only for those who are known to understand it.
+   */
+  readonly resumption?: boolean;
 }
 
 /** A client asks to link this circuit into a conflux set. Proposal 329, 2.1. */
@@ -217,6 +222,16 @@ export interface ConfluxSwitch {
   readonly _tag: "CONFLUX_SWITCH";
   /** By how much the sequence number moves on from the last one on this leg; 32 bits. */
   readonly relativeSeqno: number;
+}
+
+/**
+ * The sender sends cells again that went with another leg: the next one on this leg has an earlier number. Not of proposal 329: only between two ends
+ * that have agreed to `resumption`.
+ */
+export interface ConfluxRewind {
+  readonly _tag: "CONFLUX_REWIND";
+  /** The absolute sequence number before that of the next cell on this leg. */
+  readonly lastSeqno: bigint;
 }
 
 /**
@@ -246,4 +261,5 @@ export type RelayMessage =
   | ConfluxLink
   | ConfluxLinked
   | ConfluxLinkedAck
-  | ConfluxSwitch;
+  | ConfluxSwitch
+  | ConfluxRewind;

@@ -132,6 +132,8 @@ class RelayHandler implements IngressHandler {
         return this.options.onConflux?.(message) ?? violation(message._tag, "conflux is not offered");
       case "PADDING_NEGOTIATE":
       case "UNRECOGNIZED":
+      // Where nobody has agreed to it, it is what nobody knows.
+      case "CONFLUX_REWIND":
         return Effect.void;
       default:
         return violation(message._tag, "not on this circuit");

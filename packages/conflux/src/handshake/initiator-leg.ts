@@ -19,6 +19,8 @@ export interface InitiatorLegOptions {
   readonly desiredUx: number;
   /** How long LINKED may take, microseconds; {@link LINK_TIMEOUT_US} if left out. `tor`: the circuit build timeout. */
   readonly timeoutUs?: number;
+  /** Whether to offer resumption: only to who is known to understand it. @default false */
+  readonly resumption?: boolean;
 }
 
 /**
@@ -35,15 +37,19 @@ export class InitiatorLeg {
   peer: SetNumbers = { sent: 0, received: 0 };
   /** The other end's wish for this end's scheduling. */
   peerUx = 0;
+  /** Whether both ends keep what they send. */
+  resumption = false;
   private sentUs = Micros(0);
   private readonly nonce: Buffer;
   private readonly desiredUx: number;
   private readonly timeoutUs: number;
+  private readonly offers: boolean;
 
   constructor(options: InitiatorLegOptions) {
     this.nonce = options.nonce;
     this.desiredUx = options.desiredUx;
     this.timeoutUs = options.timeoutUs ?? LINK_TIMEOUT_US;
+    this.offers = options.resumption ?? false;
   }
 
   /**
@@ -61,6 +67,7 @@ export class InitiatorLeg {
       lastSeqnoSent: BigInt(numbers.sent),
       lastSeqnoReceived: BigInt(numbers.received),
       desiredUx: this.desiredUx,
+      ...(this.offers && { resumption: true }),
     };
   }
 
@@ -74,11 +81,13 @@ export class InitiatorLeg {
     if (!timingSafeEqual(message.nonce, this.nonce)) return "other-nonce";
     const peer = numbersOf(message);
     if (peer === undefined) return "number-overflow";
+    if (message.resumption === true && !this.offers) return "resumption-unasked";
     if (nowUs - this.sentUs >= this.timeoutUs) return "linked-late";
     this.state = "linked";
     this.rttUs = roundTripUs(this.sentUs, nowUs);
     this.peer = peer;
     this.peerUx = message.desiredUx;
+    this.resumption = message.resumption === true;
     return undefined;
   }
 

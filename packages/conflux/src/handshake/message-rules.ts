@@ -1,4 +1,4 @@
-import { RelayCommand } from "@allium/cell";
+import { isConfluxCommand, RelayCommand } from "@allium/cell";
 import { isMultiplexed } from "../multiplexed.ts";
 import type { ConfluxViolationName } from "../violations.ts";
 import type { InitiatorState } from "./initiator-leg.ts";
@@ -46,9 +46,6 @@ export interface ResponderFacts extends CircuitFacts {
  */
 export type LegFacts = InitiatorFacts | ResponderFacts;
 
-const isConflux = (command: number): boolean =>
-  command >= RelayCommand.CONFLUX_LINK && command <= RelayCommand.CONFLUX_SWITCH;
-
 const atInitiator = (command: number, state: InitiatorState): ConfluxViolationName | undefined => {
   switch (command) {
     case RelayCommand.CONFLUX_LINK:
@@ -59,6 +56,7 @@ const atInitiator = (command: number, state: InitiatorState): ConfluxViolationNa
       if (state === "unlinked") return "linked-unasked";
       return state === "linked" ? "second-linked" : undefined;
     case RelayCommand.CONFLUX_SWITCH:
+    case RelayCommand.CONFLUX_REWIND:
       return state === "linked" ? undefined : "switch-unlinked";
     default:
       return state === "linking" && isMultiplexed(command) ? "stream-before-linked" : undefined;
@@ -72,7 +70,7 @@ const linkAtResponder = (facts: ResponderFacts): ConfluxViolationName | undefine
 };
 
 const atResponder = (command: number, facts: ResponderFacts): ConfluxViolationName | undefined => {
-  if (isConflux(command) && facts.extended) return "further-hops";
+  if (isConfluxCommand(command) && facts.extended) return "further-hops";
   switch (command) {
     case RelayCommand.CONFLUX_LINK:
       return linkAtResponder(facts);
@@ -82,6 +80,7 @@ const atResponder = (command: number, facts: ResponderFacts): ConfluxViolationNa
       if (facts.state === "unlinked") return "ack-unasked";
       return facts.state === "acknowledged" ? "second-ack" : undefined;
     case RelayCommand.CONFLUX_SWITCH:
+    case RelayCommand.CONFLUX_REWIND:
       if (facts.state === "unlinked") return "switch-unlinked";
       return facts.state === "linked" ? "switch-before-ack" : undefined;
     case RelayCommand.EXTEND:
@@ -97,7 +96,7 @@ const atResponder = (command: number, facts: ResponderFacts): ConfluxViolationNa
  * be closed, and with it whatever `fateOfSet` says. Proposal 329, 4.2.1.
  */
 export const violationOf = (command: number, facts: LegFacts): ConfluxViolationName | undefined => {
-  if (isConflux(command)) {
+  if (isConfluxCommand(command)) {
     if (!facts.enabled) return "conflux-off";
     if (!facts.atJoinPoint) return "wrong-join-point";
   } else if (!facts.atJoinPoint) return undefined;

@@ -17,6 +17,8 @@ export interface ResponderLegOptions {
   readonly desiredUx: number;
   /** How long LINKED_ACK may take, microseconds; {@link LINKED_ACK_TIMEOUT_US} if left out. */
   readonly timeoutUs?: number;
+  /** Whether to take the other end's offer to resume, if it makes one. @default false */
+  readonly resumption?: boolean;
 }
 
 /**
@@ -33,14 +35,18 @@ export class ResponderLeg {
   own: SetNumbers = { sent: 0, received: 0 };
   /** The other end's wish for this end's scheduling. */
   peerUx = 0;
+  /** Whether both ends keep what they send. */
+  resumption = false;
   private link: ConfluxLink | undefined;
   private sentUs = Micros(0);
   private readonly desiredUx: number;
   private readonly timeoutUs: number;
+  private readonly takesOffer: boolean;
 
   constructor(options: ResponderLegOptions) {
     this.desiredUx = options.desiredUx;
     this.timeoutUs = options.timeoutUs ?? LINKED_ACK_TIMEOUT_US;
+    this.takesOffer = options.resumption ?? false;
   }
 
   /**
@@ -54,6 +60,7 @@ export class ResponderLeg {
     this.link = message;
     this.peer = peer;
     this.peerUx = message.desiredUx;
+    this.resumption = this.takesOffer && message.resumption === true;
     return undefined;
   }
 
@@ -72,6 +79,7 @@ export class ResponderLeg {
       lastSeqnoSent: BigInt(numbers.sent),
       lastSeqnoReceived: BigInt(numbers.received),
       desiredUx: this.desiredUx,
+      ...(this.resumption && { resumption: true }),
     };
   }
 

@@ -29,6 +29,8 @@ export interface ManagerOptions {
   readonly accepts: () => boolean;
   /** What this end wants of the other's scheduling, a `ConfluxUx`, by what that one wants of this end's. */
   readonly desiredUx: (wanted: number) => number;
+  /** Whether to resume sets whose initiator offers to. */
+  readonly resumption: () => boolean;
   readonly nextName: () => string;
 }
 
@@ -76,7 +78,10 @@ const link = (
     const refuse = (violation: ConfluxViolationName) => Effect.fail(legFailed(violation));
     const broken = violationOf(RelayCommand.CONFLUX_LINK, factsOf(options, circuit, hop));
     if (broken !== undefined) return yield* refuse(broken);
-    const machine = new ResponderLeg({ desiredUx: options.desiredUx(message.desiredUx) });
+    const machine = new ResponderLeg({
+      desiredUx: options.desiredUx(message.desiredUx),
+      resumption: options.resumption(),
+    });
     // The message's nonce is a view of the cell.
     const nonce = Buffer.from(message.nonce);
     const wrong = machine.onLink({ ...message, nonce });

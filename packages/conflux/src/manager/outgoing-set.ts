@@ -35,22 +35,23 @@ export interface OutgoingOptions {
   readonly nonce: Buffer;
   readonly desiredUx: number;
   readonly timeoutUs: number;
+  readonly resumption: boolean;
   readonly now: () => Micros;
 }
 
 /** See {@link OutgoingSet}. */
-export const outgoingSet = ({ begun, nonce, desiredUx, timeoutUs, now }: OutgoingOptions): OutgoingSet => {
+export const outgoingSet = ({ begun, now, ...offer }: OutgoingOptions): OutgoingSet => {
   const { set, options } = begun;
   const link = (circuit: LinkableCircuit, hop: number): Effect.Effect<void, CircuitError> =>
     Effect.gen(function* () {
-      const machine = new InitiatorLeg({ nonce, desiredUx, timeoutUs });
+      const machine = new InitiatorLeg(offer);
       const leg = yield* joinCircuit(set, circuit, hop, machine);
       leg.say(machine.link(set.numbers, now()));
       yield* Effect.callback<void>((resume) => {
         leg.onSettled = () => resume(Effect.void);
       }).pipe(
         Effect.timeoutOrElse({
-          duration: timeoutUs / 1000,
+          duration: offer.timeoutUs / 1000,
           orElse: () => Effect.sync(() => circuit.stop(legFailed("linked-late"))),
         }),
         Effect.onInterrupt(() => Effect.sync(() => circuit.stop("finished"))),

@@ -60,8 +60,8 @@ export class OrderedReceiver<T extends object> {
     const before = Math.max(0, Math.min(last, delivered) - first + 1);
     const cut = before > 0 && before < cells && this.skip !== undefined;
     if (last > delivered + MAX_CELLS_AHEAD) return "full";
-    if (first > delivered + 1 && !this.queue.fits(leg, bytes)) return "full";
-    if (cut && !this.queue.fits(leg, 0)) return "full";
+    if (first > delivered + 1 && !this.queue.fits(this.sequence.lane(leg), bytes)) return "full";
+    if (cut && !this.queue.fits(this.sequence.lane(leg), 0)) return "full";
     this.sequence.onCells(leg, cells);
     this.repeats += before;
     if (first === delivered + 1) {
@@ -69,12 +69,12 @@ export class OrderedReceiver<T extends object> {
       return "deliver";
     }
     if (before === 0) {
-      this.queue.push(leg, first, cells, bytes, arrival, payload);
+      this.queue.push(this.sequence.lane(leg), first, cells, bytes, arrival, payload);
       return "held";
     }
     if (!cut || this.skip === undefined) return "dropped";
     // What is left of it is next: `next` gives it at once, so that it may pass the bound in bytes.
-    this.queue.push(leg, delivered + 1, cells - before, bytes, arrival, this.skip(payload, before));
+    this.queue.push(this.sequence.lane(leg), delivered + 1, cells - before, bytes, arrival, this.skip(payload, before));
     return "held";
   }
 

@@ -24,12 +24,15 @@ export class ReceiveSequence {
   private readonly lasts: Array<number> = [];
   /** Whether anything, a SWITCH or a cell, has come on the leg. */
   private readonly used: Array<boolean> = [];
+  /** Under which cells of the leg wait: another one whenever its numbers go back, since those of a lane only grow. */
+  private readonly lanes: Array<number> = [];
+  private nextLane = 0;
   private idleSwitches = 0;
   private readonly resumes: boolean;
 
   /**
    * @param delivered the number of the last cell, where the numbers of a set go on
-   * @param resumes whether what a leg skips may come on one that is linked later
+   * @param resumes whether legs may go back, and bring what went with others
    */
   constructor(delivered = 0, resumes = false) {
     this.delivered = delivered;
@@ -47,6 +50,7 @@ export class ReceiveSequence {
     this.legs.push(leg);
     this.lasts.push(at);
     this.used.push(false);
+    this.lanes.push(this.nextLane++);
     return true;
   }
 
@@ -57,11 +61,17 @@ export class ReceiveSequence {
     this.legs.splice(index, 1);
     this.lasts.splice(index, 1);
     this.used.splice(index, 1);
+    this.lanes.splice(index, 1);
   }
 
   /** The number of the last cell that came on a leg. */
   last(leg: number): number {
     return this.lasts[this.indexOf(leg)] as number;
+  }
+
+  /** The lane of a reorder queue that what comes on a leg waits in. */
+  lane(leg: number): number {
+    return this.lanes[this.indexOf(leg)] as number;
   }
 
   /** Whether all legs are beyond the next cell: then none of them brings it. */
@@ -81,6 +91,18 @@ export class ReceiveSequence {
     if (last > this.delivered + MAX_CELLS_AHEAD) return "switch-too-far";
     this.lasts[index] = last;
     this.used[index] = true;
+    return undefined;
+  }
+
+  /** A REWIND came on a leg: what went with another comes again. Returns the rule that it breaks: then the set is to be ended. */
+  onRewind(leg: number, to: bigint): ConfluxViolationName | undefined {
+    if (!this.resumes) return "rewind-unasked";
+    if (++this.idleSwitches > MAX_IDLE_SWITCHES) return "switch-flood";
+    const index = this.indexOf(leg);
+    if (to >= (this.lasts[index] as number)) return "rewind-forward";
+    this.lasts[index] = Number(to);
+    this.used[index] = true;
+    this.lanes[index] = this.nextLane++;
     return undefined;
   }
 

@@ -2,14 +2,14 @@ import { MAX_LANES } from "../limits.ts";
 import { NO_LEG } from "../no-leg.ts";
 import { TrainQueue } from "./train-queue.ts";
 
-/** The trains of one leg that wait. A leg's come in order, so that the first is always the one with the lowest number. */
+/** The trains that wait of those that came on one leg in order, so that the first is always the one with the lowest number. */
 export interface Lane<T> {
-  leg: number;
+  lane: number;
   readonly trains: TrainQueue<T>;
 }
 
 /**
- * Trains that came before others with lower numbers: a queue for each leg. Cells of a leg that has ended stay until what they
+ * Trains that came before others with lower numbers: a queue for each lane, which is a leg until its numbers go back. Cells of a leg that has ended stay until what they
  * wait for has come. Bounded in bytes and in lanes.
  */
 export class ReorderQueue<T> {
@@ -36,15 +36,15 @@ export class ReorderQueue<T> {
   }
 
   /** Whether a train of so many bytes may wait. */
-  fits(leg: number, bytes: number): boolean {
-    return this.bytes + bytes <= this.limit && this.laneOf(leg) !== undefined;
+  fits(lane: number, bytes: number): boolean {
+    return this.bytes + bytes <= this.limit && this.laneOf(lane) !== undefined;
   }
 
-  /** Puts a train behind those of its leg. Ask `fits` first. */
-  push(leg: number, first: number, cells: number, bytes: number, arrival: number, payload: T): void {
-    const lane = this.laneOf(leg);
-    if (lane === undefined) throw new RangeError(`no lane for leg ${leg}`);
-    lane.leg = leg;
+  /** Puts a train behind those of its lane. Ask `fits` first. */
+  push(number: number, first: number, cells: number, bytes: number, arrival: number, payload: T): void {
+    const lane = this.laneOf(number);
+    if (lane === undefined) throw new RangeError(`no lane ${number}`);
+    lane.lane = number;
     lane.trains.push(first, cells, bytes, arrival, payload);
     this.bytes += bytes;
     this.trains++;
@@ -55,28 +55,28 @@ export class ReorderQueue<T> {
     this.bytes -= lane.trains.bytesAt(0);
     this.trains--;
     lane.trains.shift();
-    if (lane.trains.size === 0) lane.leg = NO_LEG;
+    if (lane.trains.size === 0) lane.lane = NO_LEG;
   }
 
   /** Lets go of everything: the set has ended. */
   clear(): void {
     for (const lane of this.lanes) {
       lane.trains.clear();
-      lane.leg = NO_LEG;
+      lane.lane = NO_LEG;
     }
     this.bytes = 0;
     this.trains = 0;
   }
 
-  /** The leg's lane, or one that is free. */
-  private laneOf(leg: number): Lane<T> | undefined {
+  /** The lane of this number, or one that is free. */
+  private laneOf(number: number): Lane<T> | undefined {
     let free: Lane<T> | undefined;
     for (const lane of this.lanes) {
-      if (lane.leg === leg) return lane;
-      if (lane.leg === NO_LEG) free = lane;
+      if (lane.lane === number) return lane;
+      if (lane.lane === NO_LEG) free = lane;
     }
     if (free !== undefined || this.lanes.length >= MAX_LANES) return free;
-    const lane = { leg: NO_LEG, trains: new TrainQueue<T>() };
+    const lane = { lane: NO_LEG, trains: new TrainQueue<T>() };
     this.lanes.push(lane);
     return lane;
   }

@@ -1,4 +1,4 @@
-import { MAX_LANES, RESEND_BYTES } from "../limits.ts";
+import { RESEND_BYTES } from "../limits.ts";
 import { TrainQueue } from "./train-queue.ts";
 
 /** A train that was sent, to be sent again. */
@@ -8,7 +8,6 @@ export interface KeptTrain<T> {
   readonly cells: number;
   /** As they were given to `keep`. */
   readonly bytes: number;
-  readonly isData: boolean;
   readonly payload: T;
 }
 
@@ -16,39 +15,30 @@ export interface KeptTrain<T> {
  * Cells that were sent and not acknowledged, kept so that they can be sent again when their leg ends: proposal 329, 2.7, which
  * `tor` and Arti leave out. A queue for each leg, since a SENDME acknowledges cells of the leg that it comes on.
  *
- * Bounded in bytes. What does not fit leaves a gap: a leg with a gap behind what the peer has cannot be resumed.
+ * Bounded in bytes. What does not fit leaves a gap: what went with a leg that has one cannot be sent again.
  */
 export class ResendBuffer<T extends object> {
-  /** Bytes that are kept. */
+  /** Bytes that are kept, for legs and to be sent again. */
   bytes = 0;
   private readonly limit: number;
   /** By leg. A train without payload is a gap. The mark of a train is how many of its DATA cells are not acknowledged. */
   private readonly lanes = new Map<number, TrainQueue<T | undefined>>();
-
-  /** Whether there was no lane for some leg. */
-  private refused = false;
+  /** What went with legs, in the order of its numbers. */
+  private lost: Array<KeptTrain<T>> = [];
 
   constructor(limitBytes = RESEND_BYTES) {
     this.limit = limitBytes;
   }
 
   /**
-   * A train is being sent on a leg. All of its cells are DATA, or none is.
+   * A train is being sent on a leg.
    * @param first the number of its first cell
+   * @param data how many of its cells are DATA
    * @param bytes charged while it is kept
    * @returns false if there is no room for it: then it is gone
    */
-  keep(leg: number, first: number, cells: number, isData: boolean, bytes: number, payload: T): boolean {
-    let lane = this.lanes.get(leg);
-    if (lane === undefined) {
-      if (this.lanes.size >= MAX_LANES) {
-        this.refused = true;
-        return false;
-      }
-      lane = new TrainQueue();
-      this.lanes.set(leg, lane);
-    }
-    const data = isData ? cells : 0;
+  keep(leg: number, first: number, cells: number, data: number, bytes: number, payload: T): boolean {
+    const lane = this.laneOf(leg);
     if (this.bytes + bytes > this.limit) {
       leaveGap(lane, first, cells, data);
       return false;
@@ -58,7 +48,7 @@ export class ResendBuffer<T extends object> {
     return true;
   }
 
-  /** A SENDME came on a leg, for `data` DATA cells: they, and what went before them on this leg, have arrived. */
+  /** SENDMEs came on a leg, for `data` DATA cells: they, and what went before them on this leg, have arrived. */
   release(leg: number, data: number): void {
     const lane = this.lanes.get(leg);
     let left = data;
@@ -75,50 +65,46 @@ export class ResendBuffer<T extends object> {
   }
 
   /**
-   * What has to be sent again of legs that have ended, on a leg that is linked in their place.
-   * @param received the number of the last cell that the peer says it has delivered
-   * @returns trains in the order of their numbers. One may begin before what is missing: of that only the cells beyond
-   * `received` are to be sent. `undefined` if some are gone: the set has to end
+   * A leg has ended: what is kept of it is to be sent again.
+   * @returns false if some of it is gone: the set has to end
    */
-  after(legs: ReadonlyArray<number>, received: number): ReadonlyArray<KeptTrain<T>> | undefined {
-    const kept: Array<KeptTrain<T>> = [];
-    for (const leg of legs) {
-      const lane = this.lanes.get(leg);
-      if (lane === undefined && this.refused) return undefined;
-      for (let index = 0; lane !== undefined && index < lane.size; index++) {
-        const first = lane.firstAt(index);
-        const cells = lane.cellsAt(index);
-        if (first + cells - 1 <= received) continue;
-        const payload = lane.payloadAt(index);
-        if (payload === undefined) return undefined;
-        kept.push({ first, cells, bytes: lane.bytesAt(index), isData: lane.markAt(index) > 0, payload });
+  onLegEnded(leg: number): boolean {
+    const lane = this.lanes.get(leg);
+    this.lanes.delete(leg);
+    let isWhole = true;
+    for (let index = 0; lane !== undefined && index < lane.size; index++) {
+      const payload = lane.payloadAt(index);
+      if (payload === undefined) {
+        isWhole = false;
+        continue;
       }
+      this.lost.push({
+        first: lane.firstAt(index),
+        cells: lane.cellsAt(index),
+        bytes: lane.bytesAt(index),
+        payload,
+      });
     }
-    return kept.sort((a, b) => a.first - b.first);
+    this.lost.sort((one, other) => one.first - other.first);
+    return isWhole;
+  }
+
+  /** What is to be sent again next: that with the lowest number. */
+  get next(): KeptTrain<T> | undefined {
+    return this.lost[0];
+  }
+
+  /** What was next is being sent again on a leg, with so many DATA cells in it: it waits for SENDMEs there. */
+  onSentAgain(leg: number, data: number): void {
+    const train = this.lost.shift();
+    if (train !== undefined) this.laneOf(leg).push(train.first, train.cells, train.bytes, data, train.payload);
   }
 
   /**
-   * What `after` gave is being sent again on the leg `to`: it waits for SENDMEs there, and the legs that have ended are forgotten.
-   * For the same legs and number as `after`.
+   * Lets go of everything: memory has run out. What is in flight now cannot be sent again; what is kept from now on can.
+   * @returns false if some of it was to be sent again: the set has to end
    */
-  moved(legs: ReadonlyArray<number>, to: number, received: number): void {
-    const again = this.after(legs, received) ?? [];
-    for (const leg of legs) this.forget(leg);
-    for (const { first, cells, isData, bytes, payload } of again) {
-      const before = Math.max(0, received + 1 - first);
-      this.keep(to, first + before, cells - before, isData, bytes, payload);
-    }
-  }
-
-  private forget(leg: number): void {
-    const lane = this.lanes.get(leg);
-    if (lane === undefined) return;
-    for (let index = 0; index < lane.size; index++) this.bytes -= lane.bytesAt(index);
-    this.lanes.delete(leg);
-  }
-
-  /** Lets go of everything: memory has run out. What is in flight now cannot be sent again; what is kept from now on can. */
-  clear(): void {
+  clear(): boolean {
     for (const lane of this.lanes.values()) {
       let data = 0;
       for (let index = 0; index < lane.size; index++) data += lane.markAt(index);
@@ -129,7 +115,20 @@ export class ResendBuffer<T extends object> {
       lane.clear();
       leaveGap(lane, first, last - first + 1, data);
     }
+    const wasWhole = this.lost.length === 0;
+    this.lost = [];
     this.bytes = 0;
+    return wasWhole;
+  }
+
+  /** There are as many as the set has legs. */
+  private laneOf(leg: number): TrainQueue<T | undefined> {
+    let lane = this.lanes.get(leg);
+    if (lane === undefined) {
+      lane = new TrainQueue();
+      this.lanes.set(leg, lane);
+    }
+    return lane;
   }
 }
 

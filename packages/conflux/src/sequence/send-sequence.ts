@@ -104,14 +104,14 @@ export class SendSequence {
   /**
    * Cells that went out on a leg that has ended go out on another: `n` of them, the first of which has the number `first`. The
    * numbers of the set do not move (proposal 329, 2.7).
-   * @returns the number of the SWITCH to send before them, 0 if none is needed; -1 if this leg is beyond them already, or too
-   * far behind, and cannot be used
+   * @returns the number of the SWITCH to send before them, 0 if none is needed; below 0 if this leg is beyond them already: then a REWIND goes before
+   * them, to the number before `first`
    */
   sendAgain(leg: number, first: number, n: number): number {
     if (first + n - 1 > this.sent) throw new RangeError(`cell ${first + n - 1} was never sent`);
     const index = this.indexOf(leg);
     const relative = first - 1 - (this.lasts[index] as number);
-    if (relative < 0 || relative > MAX_RELATIVE_SEQNO) return -1;
+    if (relative > MAX_RELATIVE_SEQNO) throw new RangeError(`leg ${leg} is ${relative} cells behind`);
     this.lasts[index] = first + n - 1;
     return relative;
   }

@@ -1,4 +1,4 @@
-import { RelayCommand } from "@allium/cell";
+import { isConfluxCommand } from "@allium/cell";
 import { slabBytes, takeSlab } from "@allium/channel";
 import type { StreamTrain } from "@allium/circuit";
 import type { LinkWriter } from "@allium/kernel";
@@ -25,7 +25,7 @@ export class LegViolation {
  *
  * | cell | what becomes of it |
  * | --- | --- |
- * | of conflux | LINKED, LINKED_ACK: the handshake goes on; SWITCH: says which number the next cell on this leg has |
+ * | of conflux | LINKED, LINKED_ACK: the handshake goes on; SWITCH, REWIND: say which number the next cell on this leg has |
  * | counts (`multiplexedCommands`) | handed on if it is next; else it waits |
  * | of a stream, and does not count (BEGIN_DIR) | handed on at once |
  */
@@ -67,7 +67,7 @@ export class Arrivals {
       const waited = receiver.queue.bytes;
       const next = receiver.next();
       account.adjust(receiver.queue.bytes - waited);
-      if (receiver.repeats > 0) throw new LegViolation(undefined, "repeated-cells");
+      if (receiver.repeats > 0 && !this.set.resumes) throw new LegViolation(undefined, "repeated-cells");
       if (next === undefined) this.set.ripe = false;
       else streams.inlet.offerUnsafe(next);
     }
@@ -120,9 +120,13 @@ export class Arrivals {
         set.ripe = true;
         return;
       case "held":
+        // What is left of a train that came in part before is next.
+        if (set.resumes) set.ripe = true;
         return;
       case "dropped":
-        throw new LegViolation(leg, "repeated-cells");
+        account.adjust(-bytes);
+        if (!set.resumes) throw new LegViolation(leg, "repeated-cells");
+        return;
       case "full":
         throw new LegViolation(leg, "reorder-full");
     }
@@ -131,10 +135,7 @@ export class Arrivals {
 
 const commandAt = (slab: Buffer, index: number): number => slab[slabBytes(index)] as number;
 
-const isConflux = (slab: Buffer, index: number): boolean => {
-  const command = commandAt(slab, index);
-  return command >= RelayCommand.CONFLUX_LINK && command <= RelayCommand.CONFLUX_SWITCH;
-};
+const isConflux = (slab: Buffer, index: number): boolean => isConfluxCommand(commandAt(slab, index));
 
 /** A run in a slab that it fills at least half of. */
 const detached = (hop: number, slab: Buffer, from: number, to: number): StreamTrain => {

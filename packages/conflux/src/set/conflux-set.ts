@@ -12,6 +12,7 @@ import { OrderedReceiver } from "../sequence/ordered-receiver.ts";
 import { SendSequence } from "../sequence/send-sequence.ts";
 import type { ConfluxViolationName } from "../violations.ts";
 import type { Leg } from "./leg.ts";
+import { Resending } from "./resending.ts";
 import { type Choosing, SetFlow } from "./set-flow.ts";
 
 /** What a set is made of. */
@@ -38,7 +39,9 @@ export class ConfluxSet implements Choosing, MemoryHolder {
   /** That of the first leg's other end, once there is one. */
   selection: LegSelection;
   readonly sending = new SendSequence();
-  readonly receiver = new OrderedReceiver<StreamTrain>();
+  receiver = new OrderedReceiver<StreamTrain>();
+  /** Keeps what is sent, if both ends have agreed to resume. */
+  resending: Resending | undefined = undefined;
   /** All legs, those among them that have sent LINK and wait for LINKED. A new array with each change. */
   members: ReadonlyArray<Leg> = [];
   /** Linked legs, in the order of their linking. */
@@ -84,6 +87,11 @@ export class ConfluxSet implements Choosing, MemoryHolder {
     this.signal.notify();
   }
 
+  /** Whether what goes with a leg is sent again on another. Agreed on by the first leg, for all of them. */
+  get resumes(): boolean {
+    return this.resending !== undefined;
+  }
+
   /** How far this end has come. */
   get numbers(): SetNumbers {
     return { sent: this.sending.sent, received: this.receiver.sequence.delivered };
@@ -99,9 +107,11 @@ export class ConfluxSet implements Choosing, MemoryHolder {
    * @returns why it cannot, if so
    */
   join(leg: Leg): ConfluxViolationName | undefined {
-    const { own, peer } = leg.machine;
+    const { own, peer, resumption } = leg.machine;
+    if (this.flow === undefined && resumption) this.beginResuming();
+    if (this.resumes !== resumption) return "resumption-differs";
     const others = this.legs.length > 0;
-    const finalized = finalize({ own, peer, now: this.numbers, others, resumes: false });
+    const finalized = finalize({ own, peer, now: this.numbers, others, resumes: this.resumes });
     if (finalized._tag === "Refused") return finalized.violation;
     const { start } = finalized;
     if (!this.sending.addLeg(leg.leg, start.sent)) return "too-many-legs";
@@ -114,6 +124,11 @@ export class ConfluxSet implements Choosing, MemoryHolder {
     }
     this.signal.notify();
     return undefined;
+  }
+
+  private beginResuming(): void {
+    this.resending = new Resending(this.account, this.sending);
+    this.receiver = new OrderedReceiver({ skip: withoutFirst });
   }
 
   /** A leg that has ended, and of which nothing is left to be dealt with. If none goes on, what is left is not waited for. */
@@ -145,7 +160,7 @@ export class ConfluxSet implements Choosing, MemoryHolder {
       othersSent: highest(sent),
       received: received(leg),
       othersReceived: highest(received),
-      resumes: false,
+      resumes: this.resending?.onLegEnded(leg) ?? false,
     };
     remove(this.legs, leg);
     remove(this.views, leg.seen);
@@ -164,16 +179,20 @@ export class ConfluxSet implements Choosing, MemoryHolder {
 
   /** Bytes that wait: for cells of other legs, for applications, and from them. Walks over the streams. */
   get heldBytes(): number {
-    return this.receiver.queue.bytes + (this.streams?.heldBytes() ?? 0);
+    return this.receiver.queue.bytes + (this.resending?.bytes ?? 0) + (this.streams?.heldBytes() ?? 0);
   }
 
   oldest(): number | undefined {
+    // Copies go first: nothing is lost with them as long as no leg ends (proposal 329, 4.1).
+    if ((this.resending?.bytes ?? 0) > 0) return 0;
     const waiting = this.receiver.queue.oldest;
     const streams = this.streams?.oldest();
     return waiting === undefined || streams === undefined ? (waiting ?? streams) : Math.min(waiting, streams);
   }
 
   reclaim(): void {
+    const { resending } = this;
+    if (resending !== undefined && resending.bytes > 0 && resending.clear()) return;
     this.streams?.drop();
     this.release();
     this.group.stopUnsafe("memory");
@@ -190,6 +209,13 @@ export class ConfluxSet implements Choosing, MemoryHolder {
     return view === undefined ? undefined : this.legs.find(({ seen }) => seen === view);
   }
 }
+
+const withoutFirst = ({ hop, slab, from, to }: StreamTrain, cells: number): StreamTrain => ({
+  hop,
+  slab,
+  from: from + cells,
+  to,
+});
 
 /** Takes something out that is in. */
 const remove = <A>(list: Array<A>, item: A): void => {

@@ -4,6 +4,7 @@ import type { LinkReader } from "@allium/kernel";
 import { isMultiplexed } from "../multiplexed.ts";
 import type { ConfluxSet } from "./conflux-set.ts";
 import type { Leg } from "./leg.ts";
+import type { Resending } from "./resending.ts";
 import type { SetFlow } from "./set-flow.ts";
 
 /**
@@ -23,8 +24,16 @@ export class Departures {
 
   /** Sends what there is, as long as a leg takes it. Whether there was anything. */
   step(outlet: LinkReader<StreamBatch>, flow: SetFlow): boolean {
+    const { resending } = this.set;
     let moved = false;
+    resending?.onSendmes(this.set.legs);
     for (;;) {
+      if (resending?.isDue === true) {
+        this.giveBack(flow);
+        if (!this.sendAgain(resending)) return moved;
+        moved = true;
+        continue;
+      }
       const batch = this.batch ?? this.take(outlet, flow);
       if (batch === undefined) return moved;
       const leg = this.legFor(flow);
@@ -34,6 +43,29 @@ export class Departures {
       this.send(leg, batch);
       moved = true;
     }
+  }
+
+  /** What was packaged has no room of its own any more: what is sent again goes before it. */
+  private giveBack(flow: SetFlow): void {
+    flow.giveBack();
+    if (this.leg === undefined || this.batch === undefined) return;
+    this.leg.flow.budget.packaged -= this.data;
+    this.leg = undefined;
+  }
+
+  /** Sends what went with a leg, on one that has room for it. Whether there was one. */
+  private sendAgain(resending: Resending): boolean {
+    const { set } = this;
+    const data = resending.dueData;
+    const view = data > 0 ? set.selection.forData(set.views, set.sending.due()) : set.selection.forOther(set.views);
+    const leg = set.legOf(view);
+    if (leg === undefined || leg.outbound.writer.waitsForRoom(set.signal)) return false;
+    const again = resending.take(leg);
+    if (again === undefined) return false;
+    leg.flow.budget.packaged += data;
+    set.selection.sent(leg.seen, again.count);
+    leg.outbound.writer.offerUnsafe({ hop: leg.hop, ...again });
+    return true;
   }
 
   private take(outlet: LinkReader<StreamBatch>, flow: SetFlow): StreamBatch | undefined {
@@ -62,12 +94,14 @@ export class Departures {
     return other;
   }
 
-  private send(leg: Leg, { slab, count }: StreamBatch): void {
-    const { sending, selection } = this.set;
+  private send(leg: Leg, batch: StreamBatch): void {
+    const { slab, count } = batch;
+    const { sending, selection, resending } = this.set;
     let counted = 0;
     for (let index = 0; index < count; index++) if (isMultiplexed(slab[slabBytes(index)] as number)) counted++;
     const relative = counted === 0 ? 0 : sending.send(leg.leg, counted);
     selection.sent(leg.seen, counted);
+    if (counted > 0) resending?.keep(leg, batch, sending.sent - counted + 1, counted);
     const { hop } = leg;
     leg.outbound.writer.offerUnsafe(
       relative === 0

@@ -45,6 +45,8 @@ export class LegMessages {
     switch (message._tag) {
       case "CONFLUX_SWITCH":
         return this.set.receiver.sequence.onSwitch(leg.leg, message.relativeSeqno);
+      case "CONFLUX_REWIND":
+        return this.set.receiver.sequence.onRewind(leg.leg, message.lastSeqno);
       case "CONFLUX_LINKED_ACK":
         return this.onAck(leg);
       default:

@@ -43,7 +43,7 @@ export class LostCells {
     }
     if (queue.trains === 0 || !set.isHungry) return false;
     const { delivered } = sequence;
-    if (sequence.hasPassed && set.members.length === set.legs.length) return true;
+    if (sequence.hasPassed && !set.resumes && set.members.length === set.legs.length) return true;
     if (isTime && since === delivered) return true;
     if (this.since === undefined) {
       this.since = delivered;

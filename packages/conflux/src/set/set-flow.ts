@@ -3,6 +3,7 @@ import type { LegSelection } from "../schedule/leg-selection.ts";
 import type { LegView } from "../schedule/leg-view.ts";
 import type { SendSequence } from "../sequence/send-sequence.ts";
 import type { Leg } from "./leg.ts";
+import type { Resending } from "./resending.ts";
 
 /** The legs of a set that may be sent on, and how one is chosen. */
 export interface Choosing {
@@ -10,6 +11,8 @@ export interface Choosing {
   readonly views: ReadonlyArray<LegView>;
   readonly selection: LegSelection;
   readonly sending: SendSequence;
+  /** What has to be sent again, before anything new. */
+  readonly resending: Pick<Resending, "isDue"> | undefined;
 }
 
 /**
@@ -44,8 +47,8 @@ export class SetFlow implements StreamsFlow {
 
   /** DATA cells that may be packaged now, for the leg that this chooses. */
   get room(): number {
-    const { legs, views, selection, sending } = this.choosing;
-    const view = selection.forData(views, sending.due());
+    const { legs, views, selection, sending, resending } = this.choosing;
+    const view = resending?.isDue === true ? undefined : selection.forData(views, sending.due());
     this.chosen = view === undefined ? undefined : legs.find(({ seen }) => seen === view);
     const room = view?.room ?? 0;
     if (room === 0) this.starved = true;
@@ -59,6 +62,12 @@ export class SetFlow implements StreamsFlow {
   set packaged(data: number) {
     if (this.chosen !== undefined) this.chosen.flow.budget.packaged += data - this.data;
     this.data = data;
+  }
+
+  /** What was packaged, and is not taken yet, has no leg any more. */
+  giveBack(): void {
+    if (this.chosen !== undefined) this.chosen.flow.budget.packaged -= this.data;
+    this.chosen = undefined;
   }
 
   /** What was packaged belongs to another leg after all. */

@@ -55,6 +55,22 @@ describe("the handshake of a leg", () => {
     );
   });
 
+  it.each([
+    { offers: true, takes: true },
+    { offers: true, takes: false },
+    { offers: false, takes: true },
+  ])("resumes if that is offered and taken: $offers, $takes", ({ offers, takes }) => {
+    const initiator = new InitiatorLeg({ nonce, desiredUx: 0, resumption: offers });
+    const responder = new ResponderLeg({ desiredUx: 0, resumption: takes });
+    const link = initiator.link(none, Micros(0));
+    assert.strictEqual("resumption" in link, offers);
+    responder.onLink(link);
+    const answer = responder.linked(none, Micros(0));
+    assert.strictEqual("resumption" in answer, offers && takes);
+    assert.isUndefined(initiator.onLinked(answer, Micros(1)));
+    assert.deepStrictEqual([initiator.resumption, responder.resumption], [offers && takes, offers && takes]);
+  });
+
   it("has measured a leg even if the clock stood still", () => {
     const [initiator, responder] = [client(), exit()];
     responder.onLink(initiator.link(none, Micros(5)));
@@ -88,6 +104,10 @@ describe("a client's leg refuses", () => {
 
   it("LINKED that it did not ask for", () => {
     assert.strictEqual(client().onLinked(linked, Micros(1)), "linked-unasked");
+  });
+
+  it("LINKED that takes an offer which it did not make", () => {
+    assert.strictEqual(linking().onLinked({ ...linked, resumption: true }, Micros(1)), "resumption-unasked");
   });
 
   it("a second LINKED", () => {

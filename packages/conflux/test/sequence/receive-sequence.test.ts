@@ -70,6 +70,28 @@ describe("numbers of what comes", () => {
     }
   });
 
+  it("go back where that was agreed on, to what a leg has reached, and its cells wait apart from then on", () => {
+    const sequence = new ReceiveSequence(0, true);
+    sequence.addLeg(A, 0);
+    sequence.addLeg(B, 0);
+    sequence.onCells(A, 10);
+    const lane = sequence.lane(A);
+    assert.isUndefined(sequence.onRewind(A, 3n));
+    assert.strictEqual(sequence.onCells(A, 2), 4);
+    assert.notInclude([lane, sequence.lane(B)], sequence.lane(A));
+    for (const number of [5n, 6n, 2n ** 64n - 1n])
+      assert.strictEqual(sequence.onRewind(A, number), "rewind-forward", `${number}`);
+    assert.strictEqual(sequence.last(A), 5);
+    assert.strictEqual(sequenceOf(A, B).onRewind(A, 0n), "rewind-unasked");
+  });
+
+  it("bear no flood of REWINDs", () => {
+    const sequence = new ReceiveSequence(0, true);
+    sequence.addLeg(A, 100);
+    for (let idle = 1; idle <= MAX_IDLE_SWITCHES; idle++) assert.isUndefined(sequence.onRewind(A, BigInt(100 - idle)));
+    assert.strictEqual(sequence.onRewind(A, 1n), "switch-flood");
+  });
+
   it("say when no leg brings the next cell any more: all are beyond it", () => {
     const sequence = sequenceOf(A, B);
     assert.isFalse(sequence.hasPassed);

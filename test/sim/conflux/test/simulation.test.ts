@@ -10,6 +10,7 @@ const PLAN: Plan = {
   seed: 1,
   maxTrain: 32,
   split: { initiator: false, responder: false },
+  resumption: { initiator: false, responder: false },
   ux: { initiator: 3, responder: 3 },
   switching: { sendPct: 100, drainPct: 0 },
   window: { sendmeInc: 8, init: 16, min: 8, max: 200 },
