@@ -1,4 +1,5 @@
 import { type Connection, type Entropy, layerEntropySeeded, MemoryNetwork, Transport } from "@allium/channel";
+import { RESUMPTION_PROTOCOL } from "@allium/conflux";
 import type { Authority } from "@allium/directory";
 import { Topology } from "@allium/kernel";
 import { ExitPolicy, encodeBase64 } from "@allium/netdoc";
@@ -39,6 +40,8 @@ export interface MemoryTorNetworkOptions {
   readonly start?: number;
   /** Whether relays say that they speak conflux. @default true */
   readonly conflux?: boolean;
+  /** Whether exits offer, as Allium's can, that sets outlive the loss of a leg. @default false */
+  readonly resumption?: boolean;
   /** Parameters of the consensus. */
   readonly params?: Readonly<Record<string, number>>;
 }
@@ -98,10 +101,14 @@ export const make = (options: MemoryTorNetworkOptions = {}): Effect.Effect<Memor
     );
     const spoken = (protocols: string): string =>
       options.conflux === false ? protocols.replace(/Conflux=\S+ /, "") : protocols;
+    const resumption = options.resumption ?? false;
     const plans = [
       ...planRelays(options.relays ?? { guards: 4, middles: 4, exits: 3 }),
       ...authorityKeys.map((_, index) => planAuthority(index)),
-    ].map((plan) => ({ ...plan, protocols: spoken(plan.protocols) }));
+    ].map((plan) => ({
+      ...plan,
+      protocols: `${resumption ? `${RESUMPTION_PROTOCOL}=1 ` : ""}${spoken(plan.protocols)}`,
+    }));
     const identities = plans.map(({ nickname }) => new RelayIdentity(`${seed} ${nickname}`, keys(), start));
     const publisher = new Publisher({
       intervalMillis,

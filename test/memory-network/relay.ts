@@ -15,7 +15,7 @@ import {
   layerSingle,
   RelayCircuits,
 } from "@allium/circuit";
-import { confluxParams, layerConflux } from "@allium/conflux";
+import { confluxParams, layerConflux, RESUMPTION_PROTOCOL } from "@allium/conflux";
 import { Memory, MemoryQuota } from "@allium/kernel";
 import { ExitPolicy, type Fingerprint } from "@allium/netdoc";
 import { layerExit } from "@allium/relay";
@@ -230,7 +230,12 @@ export class MemoryRelay {
       onEnd: (circuit, end) => trace.note(plan.nickname, `${circuit.name} ends: ${describeEnd(end)}`),
       onRefused: (refusal) => trace.note(plan.nickname, `a circuit is refused: ${refusal}`),
     }).pipe(
-      Layer.provide(layerConflux({ params: () => confluxParams(param) })),
+      Layer.provide(
+        layerConflux({
+          params: () => confluxParams(param),
+          resumption: () => plan.protocols.includes(RESUMPTION_PROTOCOL),
+        }),
+      ),
       Layer.provide(layerSingle({ role: "exit", flowParams: () => flowParams(param) })),
       Layer.provide(exit),
       Layer.provideMerge(channels),

@@ -39,6 +39,7 @@ const values: KeyValues = {
   "tunnels.request_timeout": ["120", "0"],
   "tunnels.expected_ports": ["[443]", "[]", '["https"]'],
   "conflux.enabled": ['"auto"', "true", "false", '"always"', "1"],
+  "conflux.resumption": ["true", "false", "1"],
   "conflux.ux": ['"latency"', '"none"', '"fast"', "true"],
   "limits.max_connections": ["2000", "0"],
   "limits.max_memory": ['"256 MiB"', '"1 B"', "1979-05-27T07:32:00Z"],

@@ -141,15 +141,32 @@ describe("a configuration that is fine, and not wise", () => {
 
 describe("conflux", () => {
   it.effect.each([
-    ["", { enabled: "auto", ux: "throughput" }, "if the consensus enables it, for throughput"],
-    ["enabled = true", { enabled: true, ux: "throughput" }, "whatever the consensus says, for throughput"],
-    ['enabled = "auto"\nux = "none"', { enabled: "auto", ux: "none" }, "if the consensus enables it, without a wish"],
+    ["", { enabled: "auto", ux: "throughput", resumption: false }, "if the consensus enables it, for throughput"],
+    [
+      "enabled = true",
+      { enabled: true, ux: "throughput", resumption: false },
+      "whatever the consensus says, for throughput",
+    ],
+    [
+      'enabled = "auto"\nux = "none"',
+      { enabled: "auto", ux: "none", resumption: false },
+      "if the consensus enables it, without a wish",
+    ],
     [
       'ux = "latency-low-memory"',
-      { enabled: "auto", ux: "latency-low-memory" },
+      { enabled: "auto", ux: "latency-low-memory", resumption: false },
       "if the consensus enables it, for latency-low-memory",
     ],
-    ["enabled = false", { enabled: false, ux: "throughput" }, "no: each stream goes through one circuit"],
+    [
+      "resumption = true",
+      { enabled: "auto", ux: "throughput", resumption: true },
+      "if the consensus enables it, for throughput, and past the loss of a circuit where exits can",
+    ],
+    [
+      "enabled = false",
+      { enabled: false, ux: "throughput", resumption: false },
+      "no: each stream goes through one circuit",
+    ],
   ] as const)("is what it is said to be: %j", ([said, expected, words]) =>
     Effect.gen(function* () {
       const { config } = yield* load(`${minimal}[conflux]\n${said}\n`);

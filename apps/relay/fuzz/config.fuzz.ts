@@ -59,6 +59,7 @@ const values: KeyValues = {
   "directory.extra_info": ["true", "[]"],
   "conflux.enabled": ['"auto"', "true", '"always"', "1"],
   "conflux.max_sets": ["1", "0", "8192"],
+  "conflux.resumption": ["true", "false", "1"],
   "limits.max_connections": ["4", "0", "1000001"],
   "limits.stream_buffer": ['"512 KiB"', '"1 B"', '"1 GiB"'],
   "limits.max_train": ["1", "256", "257"],

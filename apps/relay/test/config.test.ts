@@ -81,6 +81,7 @@ describe("a configuration", () => {
         [conflux]
         enabled = false
         max_sets = 7
+        resumption = true
         [limits]
         max_connections = 4
         max_connections_per_address = 5
@@ -138,7 +139,7 @@ describe("a configuration", () => {
           resolvConf: "/etc/other",
         },
         directory: { cache: false, extraInfo: true },
-        conflux: { enabled: false, maxSets: 7 },
+        conflux: { enabled: false, maxSets: 7, resumption: true },
         limits: {
           maxConnections: 4,
           maxOutgoingConnections: 11,

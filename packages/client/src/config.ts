@@ -49,6 +49,11 @@ export interface ConfluxConfig {
    * in order here, or with more and faster; or no wish (torrc `ConfluxClientUX`). @default "throughput"
    */
   readonly ux?: "throughput" | "latency" | "throughput-low-memory" | "latency-low-memory" | "none";
+  /**
+   * Whether streams outlive the loss of one of their circuits, where the exit can do it too. An extension of Allium's; who uses it
+   * tells the exit that it is no `tor`. @default false
+   */
+  readonly resumption?: boolean;
 }
 
 /** What a client is configured with. */

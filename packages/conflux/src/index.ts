@@ -24,6 +24,7 @@ export { isMultiplexed, multiplexedCommands } from "./multiplexed.ts";
 export { NO_LEG } from "./no-leg.ts";
 export { confluxParamTable } from "./param-table.ts";
 export { type ConfluxParams, confluxParams, maxLegLaunches, maxPrebuiltSets } from "./params.ts";
+export { RESUMPTION_PROTOCOL } from "./resumption-protocol.ts";
 export { LegSelection } from "./schedule/leg-selection.ts";
 export { type CircuitLeg, isReady, type LegView, legView, lowestRtt } from "./schedule/leg-view.ts";
 export type { ConfluxScheduler, SelectionState } from "./schedule/scheduler.ts";

@@ -62,6 +62,8 @@ export interface ConfluxRelayConfig {
   readonly enabled: boolean | "auto";
   /** Sets of circuits that may be open at once. */
   readonly maxSets: number;
+  /** Whether sets of Allium clients that offer it outlive the loss of a circuit (docs/decisions/0019-resumption.md). */
+  readonly resumption: boolean;
 }
 
 /** What the relay carries, in bytes per second and in each direction. The descriptor says it. */
@@ -122,7 +124,7 @@ export const defaultExit: ExitConfig = {
 export const defaultDirectory: DirectoryCacheConfig = { cache: true, extraInfo: false };
 
 /** As `tor`'s. */
-export const defaultConflux: ConfluxRelayConfig = { enabled: "auto", maxSets: DEFAULT_MAX_SETS };
+export const defaultConflux: ConfluxRelayConfig = { enabled: "auto", maxSets: DEFAULT_MAX_SETS, resumption: false };
 
 /** Bounds for a machine of moderate size. */
 export const defaultLimits: LimitsConfig = {

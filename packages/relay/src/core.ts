@@ -180,6 +180,7 @@ export const makeCore = (parts: CoreParts): Effect.Effect<RelayCore, never, Tran
         return exit.enabled && (conflux.enabled === "auto" ? currentConflux().enabled : conflux.enabled);
       },
       maxSets: () => settings().config.conflux.maxSets,
+      resumption: () => settings().config.conflux.resumption,
       limits: circuitLimits,
     });
     const services = yield* Layer.build(

@@ -1,3 +1,4 @@
+import { RESUMPTION_PROTOCOL } from "@allium/conflux";
 import { DescriptorSource, type OwnDocuments } from "@allium/directory";
 import { type ExitPolicy, Protocols, type RelayBandwidth, writeExtraInfo, writeRouterDescriptor } from "@allium/netdoc";
 import { Effect, Layer } from "effect";
@@ -15,10 +16,14 @@ const SPOKEN_PROTOCOLS = "Cons=1-2 Desc=1-2 DirCache=2 FlowCtrl=1-2 Link=4-5 Lin
 /** The same of an exit at which circuits may be linked. Whoever is none has no streams that could take several ways. */
 const PROTOCOLS_WITH_CONFLUX = `Conflux=1 ${SPOKEN_PROTOCOLS}`;
 
+/** The same of one whose sets may outlive the loss of a circuit. */
+const PROTOCOLS_WITH_RESUMPTION = `${RESUMPTION_PROTOCOL}=1 ${PROTOCOLS_WITH_CONFLUX}`;
+
 /** The subprotocols that a relay with this configuration offers. */
-export const offeredProtocols = ({ exit, conflux }: Pick<RelayConfig, "exit" | "conflux">): Protocols =>
-  Protocols.parse(exit.enabled && conflux.enabled !== false ? PROTOCOLS_WITH_CONFLUX : SPOKEN_PROTOCOLS) ??
-  Protocols.none;
+export const offeredProtocols = ({ exit, conflux }: Pick<RelayConfig, "exit" | "conflux">): Protocols => {
+  if (!exit.enabled || conflux.enabled === false) return Protocols.parse(SPOKEN_PROTOCOLS) ?? Protocols.none;
+  return Protocols.parse(conflux.resumption ? PROTOCOLS_WITH_RESUMPTION : PROTOCOLS_WITH_CONFLUX) ?? Protocols.none;
+};
 
 /** The software as the descriptor names it. */
 export const PLATFORM = "Allium 0.1.0";

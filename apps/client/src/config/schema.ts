@@ -49,6 +49,7 @@ const ConfluxSchema = Schema.Struct({
     oneOf(["throughput", "latency", "throughput-low-memory", "latency-low-memory", "none"]),
     "throughput",
   ),
+  resumption: withDefault(flag, false),
 });
 
 /** The table `[limits]`. */

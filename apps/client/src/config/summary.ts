@@ -6,10 +6,12 @@ import type { ProgramConfig } from "./load.ts";
 const confluxWords = ({
   enabled = "auto",
   ux = "throughput",
+  resumption = false,
 }: NonNullable<ProgramConfig["client"]["conflux"]>): string => {
   if (enabled === false) return "no: each stream goes through one circuit";
   const wish = ux === "none" ? "without a wish" : `for ${ux}`;
-  return enabled === "auto" ? `if the consensus enables it, ${wish}` : `whatever the consensus says, ${wish}`;
+  const when = enabled === "auto" ? "if the consensus enables it" : "whatever the consensus says";
+  return `${when}, ${wish}${resumption ? ", and past the loss of a circuit where exits can" : ""}`;
 };
 
 const count = (relays: ReadonlySet<string> | undefined): string => `${relays?.size ?? 0}`;

@@ -67,7 +67,11 @@ export const loadConfig = Effect.fnUntraced(function* (name: string) {
       resolvConf: inPlace(exit.resolv_conf),
     },
     directory: { cache: said.directory.cache, extraInfo: said.directory.extra_info },
-    conflux: { enabled: said.conflux.enabled, maxSets: said.conflux.max_sets },
+    conflux: {
+      enabled: said.conflux.enabled,
+      maxSets: said.conflux.max_sets,
+      resumption: said.conflux.resumption,
+    },
     limits: {
       maxConnections: limits.max_connections,
       maxOutgoingConnections: limits.max_outgoing_connections,

@@ -35,6 +35,7 @@ const DirectorySchema = Schema.Struct({
 const ConfluxSchema = Schema.Struct({
   enabled: withDefault(flagOrAuto, defaultConflux.enabled),
   max_sets: withDefault(integer(1, 1_000_000), defaultConflux.maxSets),
+  resumption: withDefault(flag, defaultConflux.resumption),
 });
 
 /** The table `[bandwidth]`. */

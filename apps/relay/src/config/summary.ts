@@ -6,9 +6,9 @@ import type { ProgramConfig } from "./load.ts";
 const cacheText = ({ cache, extraInfo }: ProgramConfig["relay"]["directory"]): string =>
   cache ? `cached for others${extraInfo ? ", extra-info documents too" : ""}` : "not cached for others";
 
-const confluxText = ({ conflux: { enabled, maxSets }, exit }: RelayConfig): string => {
+const confluxText = ({ conflux: { enabled, maxSets, resumption }, exit }: RelayConfig): string => {
   if (!exit.enabled || enabled === false) return "no";
-  return `${enabled === "auto" ? "as the consensus says" : "yes"}, at most ${maxSets} sets`;
+  return `${enabled === "auto" ? "as the consensus says" : "yes"}, at most ${maxSets} sets${resumption ? ", which outlive the loss of a circuit" : ""}`;
 };
 
 const dosText = (dos: DosConfig): string => {

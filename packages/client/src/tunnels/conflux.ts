@@ -1,9 +1,15 @@
 import { ConfluxUx } from "@allium/cell";
-import { type ConfluxManager, type ConfluxParams, confluxParams, maxPrebuiltSets } from "@allium/conflux";
+import {
+  type ConfluxManager,
+  type ConfluxParams,
+  confluxParams,
+  maxPrebuiltSets,
+  RESUMPTION_PROTOCOL,
+} from "@allium/conflux";
 import type { NetParams } from "@allium/netdoc";
 import type { ConfluxConfig } from "../config.ts";
 import type { NetworkState } from "../network-state.ts";
-import { confluxExitShare } from "../paths/index.ts";
+import { confluxExitShare, type Relay } from "../paths/index.ts";
 
 const uxOf: Readonly<Record<NonNullable<ConfluxConfig["ux"]>, number>> = {
   none: ConfluxUx.NO_OPINION,
@@ -27,6 +33,11 @@ export class ClientConflux {
     this.desiredUx = uxOf[config.ux ?? "throughput"];
     this.#config = config;
     this.#network = network;
+  }
+
+  /** Whether to offer to an exit that its sets outlive the loss of a circuit: only to one that says it can do that. */
+  resumesWith({ status }: Pick<Relay, "status">): boolean {
+    return this.#config.resumption === true && status.protocols.supports(RESUMPTION_PROTOCOL, 1);
   }
 
   /** What holds now. */

@@ -102,7 +102,9 @@ export class LinkedLegs implements LegEvents, TunnelSet {
     if (this.#set === undefined || this.isOver) {
       const { timeoutMs } = buildTimes.timeouts({ hops: leg.path.length });
       const timeoutUs = Math.max(timeoutMs, LEAST_LINK_PATIENCE_MILLIS) * 1000;
-      this.#set = conflux.manager.begin({ desiredUx: conflux.desiredUx, timeoutUs });
+      const exit = leg.path.at(-1);
+      const resumption = exit !== undefined && conflux.resumesWith(exit);
+      this.#set = conflux.manager.begin({ desiredUx: conflux.desiredUx, timeoutUs, resumption });
     }
     onChange(this.#tunnel);
     run(

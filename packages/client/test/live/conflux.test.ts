@@ -325,6 +325,24 @@ describe("sets of circuits", () => {
     }).pipe(Effect.scoped, inVirtualTime),
   );
 
+  it.effect.each([true, false])(
+    "outlive a guard while they carry much, if both ends are to resume: exits %s",
+    (resumption) =>
+      Effect.gen(function* () {
+        const { client, network } = yield* readyClient({ resumption }, { conflux: { resumption: true } });
+        const stream = yield* open(client);
+        limitGuards(network);
+        const sent = pattern(1, 1_000_000);
+        stream.connection.write(sent);
+        const early = yield* whileTimePasses(readBytes(stream.connection, 100_000));
+        const { legs } = tunnelOf(client, stream);
+        yield* network.relay(names(legs[0] as LegInfo)[0] ?? "").kill;
+        const late = yield* whileTimePasses(readBytes(stream.connection, sent.length - early.length));
+        assert.strictEqual(Buffer.concat([early, late]).equals(sent), resumption);
+        if (resumption) assert.deepStrictEqual(tunnelOf(client, stream).legs.map(names), [names(legs[1] as LegInfo)]);
+      }).pipe(Effect.scoped, inVirtualTime),
+  );
+
   it.effect("that nobody has used end when the consensus takes conflux back", () =>
     Effect.gen(function* () {
       const { client, network } = yield* readyClient();

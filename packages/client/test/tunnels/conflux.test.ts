@@ -69,3 +69,22 @@ describe("the tunnels of several circuits that are built ahead", () => {
     assert.isFalse(client.params.enabled);
   });
 });
+
+describe("an offer to resume", () => {
+  const exitWith = (protocols: string) => {
+    const listed = RelayTable.of(directory([{ flags: guard }, { flags: exit, policy: "accept 443", protocols }]));
+    return listed.relayAt(1);
+  };
+
+  it.each([
+    ["to an exit that takes it", true, "Allium-Resumption=1 Conflux=1 FlowCtrl=1-2 Relay=2-4", true],
+    ["to no other", true, "Conflux=1 FlowCtrl=1-2 Relay=2-4", false],
+    ["to nobody by who does not want it", false, "Allium-Resumption=1 Conflux=1 FlowCtrl=1-2 Relay=2-4", false],
+  ])("is made %s", (_, resumption, protocols, expected) => {
+    assert.strictEqual(conflux({ resumption }).resumesWith(exitWith(protocols)), expected);
+  });
+
+  it("is made to nobody by default", () => {
+    assert.isFalse(conflux({}).resumesWith(exitWith("Allium-Resumption=1 Conflux=1 FlowCtrl=1-2 Relay=2-4")));
+  });
+});

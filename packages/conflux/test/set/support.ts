@@ -37,11 +37,12 @@ export const buildLeg = (client: PlainClient, number: number): Effect.Effect<Cli
 export const makeLinked = (
   options: MemoryTorNetwork.MemoryTorNetworkOptions = {},
   desiredUx: number = ConfluxUx.HIGH_THROUGHPUT,
+  resumption = false,
 ): Effect.Effect<Linked, never, Scope.Scope> =>
   Effect.gen(function* () {
     const { network, client } = yield* makeNetwork(options);
     const legs = [yield* buildLeg(client, 0), yield* buildLeg(client, 1)] as const;
-    const set = client.conflux.begin({ desiredUx });
+    const set = client.conflux.begin({ desiredUx, resumption });
     yield* Effect.orDie(whileTimePasses(Effect.all(legs.map((leg) => set.link(leg, 2)))));
     return { network, client, legs, set };
   });
