@@ -12,7 +12,8 @@ export class AckDeadlines {
   /** LINKED was sent on a leg. It is forgotten when its handshake is done, or it ends. */
   add(leg: Leg): void {
     const { deadlineUs } = leg.machine;
-    if (deadlineUs === undefined) return;
+    // One that has ended was told already that it is settled.
+    if (deadlineUs === undefined || leg.hasEnded) return;
     this.due.set(leg, deadlineUs);
     leg.onSettled = () => this.due.delete(leg);
   }

@@ -48,7 +48,8 @@ export const outgoingSet = ({ begun, now, ...offer }: OutgoingOptions): Outgoing
       const leg = yield* joinCircuit(set, circuit, hop, machine);
       leg.say(machine.link(set.numbers, now()));
       yield* Effect.callback<void>((resume) => {
-        leg.onSettled = () => resume(Effect.void);
+        if (leg.hasEnded) resume(Effect.void);
+        else leg.onSettled = () => resume(Effect.void);
       }).pipe(
         Effect.timeoutOrElse({
           duration: offer.timeoutUs / 1000,
@@ -66,7 +67,7 @@ export const outgoingSet = ({ begun, now, ...offer }: OutgoingOptions): Outgoing
       return set.streams?.streams;
     },
     get isOver() {
-      return set.group.cause !== undefined;
+      return set.isOver;
     },
     link,
   };

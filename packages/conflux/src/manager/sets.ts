@@ -5,6 +5,8 @@ import type { ConfluxViolationName } from "../violations.ts";
 export interface Found {
   /** Legs that it has, those that are linking among them. */
   readonly size: number;
+  /** Whether it has ended, even if its release still lasts: it takes no more legs. */
+  readonly isOver: boolean;
 }
 
 /**
@@ -33,8 +35,8 @@ export class Sets<S extends Found> {
   find(nonce: Buffer, begin: () => S): S | ConfluxViolationName {
     const key = nonce.toString("latin1");
     const known = this.byNonce.get(key);
+    if (known?.isOver === true || this.ended.has(key)) return "reused-nonce";
     if (known !== undefined) return known.size >= MAX_LEGS ? "too-many-legs" : known;
-    if (this.ended.has(key)) return "reused-nonce";
     if (this.byNonce.size >= this.maxSets()) return "too-many-sets";
     const set = begin();
     this.byNonce.set(key, set);

@@ -74,6 +74,11 @@ export class ConfluxSet implements Choosing, MemoryHolder {
     return this.members.length;
   }
 
+  /** Whether it has ended, even if its release still lasts. */
+  get isOver(): boolean {
+    return this.group.cause !== undefined;
+  }
+
   /** A circuit has been made one of its legs, and is not linked yet. */
   add(leg: Leg): void {
     this.members = [...this.members, leg];

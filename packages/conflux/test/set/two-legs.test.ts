@@ -124,6 +124,19 @@ describe("a set of two legs", () => {
 });
 
 describe("a set of one leg", () => {
+  it.effect("does not wait for a circuit that has ended", () =>
+    Effect.gen(function* () {
+      const { client } = yield* makeNetwork();
+      const leg = yield* buildLeg(client, 0);
+      leg.stop("finished");
+      yield* whileTimePasses(leg.ended);
+      const set = client.conflux.begin({ desiredUx: ConfluxUx.NO_OPINION });
+      yield* whileTimePasses(Effect.flip(set.link(leg, 2)), "1 second");
+      yield* settle;
+      assert.isTrue(set.isOver);
+    }).pipe(Effect.scoped),
+  );
+
   it.effect("is as good as a circuit", () =>
     Effect.gen(function* () {
       const { client } = yield* makeNetwork();
