@@ -2,18 +2,22 @@ import type { Entropy } from "@allium/channel";
 import {
   type CircuitContext,
   type CircuitError,
+  CircuitLimit,
   type CircuitLimits,
+  CircuitProtocolError,
   type CircuitStop,
+  errorOfCause,
   isEndingOpener,
+  meaningOf,
   type StreamHandling,
   type StreamOpener,
 } from "@allium/circuit";
 import type { GroupHost, MemoryAccount, MemoryQuota, ReactorGroup } from "@allium/kernel";
-import type { Clock, Effect, Fiber } from "effect";
+import { type Clock, Effect, type Fiber } from "effect";
 import type { ConfluxParams } from "../params.ts";
 import type { ConfluxScheduler } from "../schedule/scheduler.ts";
 import { ConfluxSet } from "../set/conflux-set.ts";
-import { type ControllerOptions, makeController } from "../set/controller.ts";
+import { CONTROLLER, type ControllerOptions, makeController } from "../set/controller.ts";
 import { LostCells } from "../set/lost-cells.ts";
 
 /** What all sets of a process stand on. */
@@ -85,6 +89,16 @@ export interface BegunSet {
 }
 
 /**
+ * What legs end with that their set ends with it: the fault of its streams, which none of them noticed, or that it has waited for memory.
+ * What one of them has failed with is no reason for the others.
+ */
+const reasonForLegs = (cause: ConfluxSet["group"]["cause"]): CircuitStop => {
+  if (cause?._tag === "Stopped" && cause.reason === "memory") return "memory";
+  const error = cause?._tag === "ReactorEnded" && cause.reactor !== CONTROLLER ? errorOfCause(cause) : undefined;
+  return error instanceof CircuitProtocolError || error instanceof CircuitLimit ? error : "finished";
+};
+
+/**
  * Begins a set, without legs: its group and its controller. When it ends, so do all of its legs.
  *
  * @param makeOpener makes what opens streams that the other end asks for
@@ -102,7 +116,12 @@ export const beginSet = (
       context.end();
       lost.end();
       set.release();
-      for (const { circuit } of set.members) circuit.stop("finished");
+      const { cause } = group;
+      if (cause !== undefined && meaningOf(cause).level === "error") {
+        home.fork(Effect.logError(`${name} ended by a defect`, cause));
+      }
+      const reason = reasonForLegs(cause);
+      for (const { circuit } of set.members) circuit.stop(reason);
       onEnd(set);
     },
   });

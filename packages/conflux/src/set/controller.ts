@@ -93,8 +93,11 @@ const toLeg = ({ circuit }: Leg): string => `to ${circuit.name}`;
 export const makeController = (options: ControllerOptions): WiredReactor<ControllerError> =>
   new WiredController(controller(options).wire({}), options.set);
 
+/** Its name among the reactors of a set. */
+export const CONTROLLER = "controller";
+
 const controller = Reactor.turns({
-  name: "controller",
+  name: CONTROLLER,
   reads: {},
   writes: {},
   signal: ({ set }: ControllerOptions) => set.signal,
@@ -139,9 +142,10 @@ const controllerTurn = (options: ControllerOptions): Turn<ControllerError> => {
       } catch (thrown) {
         const { leg, violation } = asViolation(thrown);
         const error = legFailed(violation);
-        if (leg !== undefined) {
-          leg.isBroken = true;
-          leg.circuit.stop(error);
+        // If it cannot be told which of them it was, all legs end with the reason.
+        for (const broken of leg === undefined ? set.members : [leg]) {
+          broken.isBroken = true;
+          broken.circuit.stop(error);
         }
         if (leg === undefined || violationTable[violation].ends === "set") return Effect.fail(error);
       }
