@@ -177,6 +177,12 @@ export class HostileCircuit {
     this.near.outbox.push({ command: ChannelCommand.RELAY, count: 1, slab: Buffer.alloc(slabBytes(1), 7) });
   }
 
+  /** Ends the circuit towards both sides. */
+  destroy(reason: number): void {
+    this.near.destroy(reason);
+    this.far?.destroy(reason);
+  }
+
   /** Takes what comes from both sides, until the circuit ends. */
   readonly run: Effect.Effect<void> = Effect.gen({ self: this }, function* () {
     for (;;) {
