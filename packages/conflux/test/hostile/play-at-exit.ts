@@ -41,6 +41,11 @@ export const playAtExit = (hostile: HostileInitiator): Effect.Effect<Played, nev
     // Those who do not read are waited for, at any exit.
     for (const connection of applications) connection.destroy();
     assert.lengthOf(stage.sets(), 0);
+    const groups = stage.lab.registry.snapshot().groups.map(({ name }) => name);
+    assert.deepStrictEqual(
+      groups.filter((name) => name.startsWith("set ")),
+      [],
+    );
     assertNothingLeft(stage.lab);
     return played;
   });
