@@ -1,4 +1,4 @@
-import type { CircuitError, LinkableCircuit, Micros, Streams } from "@allium/circuit";
+import { type CircuitError, errorOfCause, type LinkableCircuit, type Micros, type Streams } from "@allium/circuit";
 import { Effect } from "effect";
 import { InitiatorLeg } from "../handshake/initiator-leg.ts";
 import type { LegView } from "../schedule/leg-view.ts";
@@ -39,6 +39,12 @@ export interface OutgoingOptions {
   readonly now: () => Micros;
 }
 
+/** What a circuit failed with, if it has. */
+const endOf = ({ group: { cause } }: LinkableCircuit): CircuitError | undefined => {
+  const error = cause === undefined ? undefined : errorOfCause(cause);
+  return error?._tag === "LinkClosed" || error?._tag === "LinkEnded" ? undefined : error;
+};
+
 /** See {@link OutgoingSet}. */
 export const outgoingSet = ({ begun, now, ...offer }: OutgoingOptions): OutgoingSet => {
   const { set, options } = begun;
@@ -57,7 +63,7 @@ export const outgoingSet = ({ begun, now, ...offer }: OutgoingOptions): Outgoing
         }),
         Effect.onInterrupt(() => Effect.sync(() => circuit.stop("finished"))),
       );
-      if (machine.state !== "linked") return yield* Effect.fail(legFailed("linked-late"));
+      if (!set.legs.includes(leg)) return yield* Effect.fail(endOf(circuit) ?? legFailed("linked-late"));
       yield* openStreams(options);
     });
   return {

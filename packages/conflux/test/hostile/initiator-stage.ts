@@ -20,6 +20,8 @@ import { beginOf } from "../../../circuit/test/support/client-circuit.ts";
 export interface InitiatorOptions {
   /** @default "exit" */
   readonly place?: "guard" | "middle" | "exit";
+  /** Whether the client offers to resume. @default false */
+  readonly resumption?: boolean;
   /** What an exit says to LINK. @default what it should */
   readonly linked?: (answer: ConfluxLinked, leg: HostileCircuit, number: number) => ReadonlyArray<RelayMessage>;
   /** What it does instead of that, and of opening a stream; true if it has. */
@@ -60,7 +62,7 @@ const PATHS = [
 
 export const makeInitiatorStage = (
   name: string,
-  { place = "exit", linked: onLink, onMessage, backward }: InitiatorOptions = {},
+  { place = "exit", linked: onLink, onMessage, backward, resumption = false }: InitiatorOptions = {},
 ): Effect.Effect<InitiatorStage, never, Scope.Scope> =>
   Effect.gen(function* () {
     const network = yield* MemoryTorNetwork.make({
@@ -97,7 +99,11 @@ export const makeInitiatorStage = (
     const build = (path: ReadonlyArray<string>) => Effect.orDie(whileTimePasses(client.build(...path)));
     const circuits = [yield* build(PATHS[0]), yield* build(PATHS[1])] as const;
     const first = hostile.circuits[0] as HostileCircuit;
-    const set = client.conflux.begin({ desiredUx: ConfluxUx.HIGH_THROUGHPUT, timeoutUs: LINK_SECONDS * 1_000_000 });
+    const set = client.conflux.begin({
+      desiredUx: ConfluxUx.HIGH_THROUGHPUT,
+      timeoutUs: LINK_SECONDS * 1_000_000,
+      resumption,
+    });
     const state = client.conflux.sets()[0] as ConfluxSet;
     const asked: Array<ClientCircuit> = [];
     const link = (circuit: ClientCircuit) =>

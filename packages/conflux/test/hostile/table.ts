@@ -4,10 +4,12 @@ import { floodCases } from "./cases/exit-floods.ts";
 import { linkCases } from "./cases/exit-link.ts";
 import { nonceCases } from "./cases/exit-nonces.ts";
 import { numberCases } from "./cases/exit-numbers.ts";
+import { resumptionCases } from "./cases/exit-resumption.ts";
 import { silenceCases } from "./cases/exit-silence.ts";
 import { streamCases } from "./cases/exit-streams.ts";
 import { linkedCases, wrongHopCases } from "./cases/initiator-handshake.ts";
 import { clientNumberCases } from "./cases/initiator-numbers.ts";
+import { clientResumptionCases } from "./cases/initiator-resumption.ts";
 import { clientSilenceCases } from "./cases/initiator-silence.ts";
 import { clientStreamCases } from "./cases/initiator-streams.ts";
 
@@ -21,6 +23,7 @@ export const hostileInitiators: ReadonlyArray<{
   { title: "The rest of the handshake", cases: ackCases },
   { title: "Numbers", cases: numberCases },
   { title: "Streams and circuits", cases: streamCases },
+  { title: "Resumption", cases: resumptionCases },
   { title: "What is left undone", cases: silenceCases },
   { title: "Floods", cases: floodCases },
 ];
@@ -34,5 +37,6 @@ export const hostileResponders: ReadonlyArray<{
   { title: "Who may speak", cases: wrongHopCases },
   { title: "Numbers", cases: clientNumberCases },
   { title: "Streams and circuits", cases: clientStreamCases },
+  { title: "Resumption", cases: clientResumptionCases },
   { title: "What is left undone, and who is in between", cases: clientSilenceCases },
 ];
