@@ -22,7 +22,7 @@ export * from "./pinned-dialer.ts";
 export * from "./ports.ts";
 export * from "./process-ports.ts";
 export * from "./process-usage.ts";
-export { type LineSettings, SlowLine } from "./slow-line.ts";
+export { type LineBytes, type LineSettings, SlowLine } from "./slow-line.ts";
 export * from "./socket-reader.ts";
 export * from "./socks.ts";
 export * from "./tor-network.ts";

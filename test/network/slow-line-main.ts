@@ -1,6 +1,6 @@
 /** The program of `SlowLine`: `node slow-line-main.ts LISTEN TARGET`, orders over Node's message channel. */
 import { createConnection, createServer, type Socket } from "node:net";
-import { BACKBONE, type LineOrder, type LineSettings } from "./slow-line.ts";
+import { BACKBONE, type LineBytes, type LineOrder, type LineSettings } from "./slow-line.ts";
 
 const [listenPort = 0, targetPort = 0] = process.argv.slice(2).map(Number);
 
@@ -10,8 +10,12 @@ let stalled = false;
 /** What a router in front of the line holds before it makes senders wait, beyond what is on the line. */
 const BUFFER_BYTES = 64 * 1024;
 
+/** What is sent at once. What a socket has read is longer, and its first bytes do not wait for its last ones on a real line. */
+const PACKET_BYTES = 4 * 1024;
+
 /** One direction of the line, which all connections share. */
 class Direction {
+  carried = 0;
   private readonly waiting: Array<{ readonly at: number; readonly bytes: Buffer; readonly to: Socket }> = [];
   /** Senders that wait for the line. */
   private readonly paused = new Set<Socket>();
@@ -20,10 +24,13 @@ class Direction {
   private timer: NodeJS.Timeout | undefined;
 
   push(from: Socket, to: Socket, bytes: Buffer): void {
-    const now = performance.now();
     const { delayMs, bytesPerSecond = Number.POSITIVE_INFINITY } = settings;
-    this.freeAt = Math.max(this.freeAt, now) + (1000 * bytes.length) / bytesPerSecond;
-    this.waiting.push({ at: this.freeAt + delayMs, bytes, to });
+    this.freeAt = Math.max(this.freeAt, performance.now());
+    for (let at = 0; at < bytes.length; at += PACKET_BYTES) {
+      const packet = bytes.subarray(at, at + PACKET_BYTES);
+      this.freeAt += (1000 * packet.length) / bytesPerSecond;
+      this.waiting.push({ at: this.freeAt + delayMs, bytes: packet, to });
+    }
     this.held += bytes.length;
     if (this.held > this.limit) {
       from.pause();
@@ -39,6 +46,7 @@ class Direction {
     while (!stalled && this.waiting[0] !== undefined && this.waiting[0].at <= now) {
       const { bytes, to } = this.waiting.shift()!;
       this.held -= bytes.length;
+      this.carried += bytes.length;
       if (!to.destroyed) to.write(bytes);
     }
     if (this.held <= this.limit) {
@@ -88,7 +96,7 @@ createServer((near) => join(near, createConnection({ host: "127.0.0.1", port: ta
   () =>
     process.on("message", (order: LineOrder) => {
       obey(order);
-      process.send?.("done");
+      process.send?.({ toRelay: directions[0].carried, fromRelay: directions[1].carried } satisfies LineBytes);
     }),
 );
 

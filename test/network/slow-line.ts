@@ -9,7 +9,17 @@ export interface LineSettings {
 }
 
 /** What the line's process is told. */
-export type LineOrder = { readonly settings: LineSettings } | { readonly stalled: boolean } | { readonly cut: true };
+export type LineOrder =
+  | { readonly settings: LineSettings }
+  | { readonly stalled: boolean }
+  | { readonly cut: true }
+  | { readonly count: true };
+
+/** Bytes that have come over a line so far; what relays send to each other, past it, is not among them. */
+export interface LineBytes {
+  readonly toRelay: number;
+  readonly fromRelay: number;
+}
 
 /** Where relays of a network with lines connect from: they come through at full speed, so that no byte crosses a line twice. */
 export const BACKBONE = "127.0.0.8";
@@ -47,6 +57,16 @@ export class SlowLine implements AsyncDisposable {
   /** Lets nothing through until it is told otherwise. Connections stay open. */
   async stall(stalled: boolean): Promise<void> {
     await this.order({ stalled });
+  }
+
+  /** Of its process, which must not be what limits the line. */
+  get pid(): number {
+    return this.child.pid;
+  }
+
+  /** What it has carried so far. */
+  async carried(): Promise<LineBytes> {
+    return await this.child.ask<LineBytes>({ count: true } satisfies LineOrder);
   }
 
   /** Breaks all connections. New ones come through. */

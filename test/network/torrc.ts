@@ -23,6 +23,11 @@ export interface VotingOptions {
    * yet, weeks of uptime and a history of traffic, is asked of none.
    */
   readonly earnedFlags: boolean;
+  /**
+   * The only relays that clients may connect to, by nickname: nobody else gets Guard, and Exit follows the policy. Undefined: all relays, or
+   * those that earn it.
+   */
+  readonly guards?: ReadonlyArray<string>;
   /** Network parameters, voted by every authority. */
   readonly consensusParams: Readonly<Record<string, number>>;
 }
@@ -105,6 +110,18 @@ const noExit: ReadonlyArray<TorrcLine> = [
   ["ExitPolicy", "reject *:*"],
 ];
 
+/** `tor` takes a list of guards for additional ones unless it is told that they are all. */
+const guardVotes = (guards: VotingOptions["guards"]): ReadonlyArray<TorrcLine> =>
+  guards === undefined
+    ? [
+        ["TestingDirAuthVoteExit", "*"],
+        ["TestingDirAuthVoteGuard", "*"],
+      ]
+    : [
+        ["TestingDirAuthVoteGuard", guards.join(",")],
+        ["TestingDirAuthVoteGuardIsStrict", 1],
+      ];
+
 const authority = (input: TorrcInput): ReadonlyArray<TorrcLine> => [
   ["AuthoritativeDirectory", 1],
   ["V3AuthoritativeDirectory", 1],
@@ -123,8 +140,7 @@ const authority = (input: TorrcInput): ReadonlyArray<TorrcLine> => [
         ["AuthDirGuardBWGuarantee", "1 byte"],
       ] as const)
     : ([
-        ["TestingDirAuthVoteExit", "*"],
-        ["TestingDirAuthVoteGuard", "*"],
+        ...guardVotes(input.voting.guards),
         // Less than the unit that tor counts in: a relay that has carried nothing yet is fast too.
         ["AuthDirFastGuarantee", "1 byte"],
       ] as const)),
