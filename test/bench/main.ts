@@ -18,9 +18,10 @@
  *     npm run bench -- --client --only cpu,bootstrap            some of cpu, goodput, bootstrap, memory, circuits, requests
  *     npm run bench -- --client --profile [--perf]              where the time of Allium's client goes
  *
- * Conflux at both ends, `tor`'s and Allium's in all combinations, on and off:
+ * Conflux, `tor`'s and Allium's at either end in all combinations, with two legs and with one, about a quarter of an hour:
  *
  *     npm run bench -- --conflux --bytes 60000000 --rounds 3
+ *     npm run bench -- --conflux --only lines,first-byte        some of goodput, lines, first-byte, memory
  */
 import { spawnSync } from "node:child_process";
 import { globSync } from "node:fs";
@@ -29,8 +30,7 @@ import { parseArgs } from "node:util";
 import { INSTALL_TOR, missingTor } from "../network/index.ts";
 import { type AlliumBench, startAlliumBench } from "./allium-bench.ts";
 import { benchClient, benchClientProfile, CLIENT_PIECES, type ClientPiece } from "./client/client-bench.ts";
-import { startConfluxBench } from "./conflux/network.ts";
-import { formatPairs, measurePairs, PAIRS } from "./conflux/transfers.ts";
+import { benchConflux, CONFLUX_PIECES, type ConfluxPiece } from "./conflux/conflux-bench.ts";
 import { formatLoad, measureLoad } from "./load.ts";
 import { echoClient, formatLoadedLatency, type LoadedLatency, measureLoadedLatency } from "./load-latency.ts";
 import { formatProfiles, profileRelay } from "./profile.ts";
@@ -143,13 +143,6 @@ const benchProfile = async (): Promise<void> => {
   );
 };
 
-const benchConflux = async (): Promise<void> => {
-  const before = loadavg()[0] ?? 0;
-  await using bench = await startConfluxBench(say);
-  console.log(`\n${formatPairs(await measurePairs(bench, PAIRS, { bytes, rounds, onProgress: say }))}`);
-  sayLoad(before);
-};
-
 /** Whether there is a `tor` to measure beside; says how to get one. */
 const torIsThere = (): boolean => {
   if (missingTor().length === 0) return true;
@@ -165,15 +158,16 @@ const inNetwork: Readonly<Record<string, () => Promise<void>>> = {
   profile: benchProfile,
 };
 
-/** Whether clients are measured, and what of them; undefined for a name that is not known. */
-const clientPieces = (): ReadonlySet<ClientPiece> | undefined => {
-  const names = values.only?.split(",") ?? CLIENT_PIECES;
-  const pieces = new Set(CLIENT_PIECES.filter((piece) => names.includes(piece)));
+/** Those pieces that `--only` names; undefined for a name that is not known. */
+const piecesOf = <Piece extends string>(all: ReadonlyArray<Piece>): ReadonlySet<Piece> | undefined => {
+  const names = values.only?.split(",") ?? all;
+  const pieces = new Set(all.filter((piece) => names.includes(piece)));
   return pieces.size === new Set(names).size ? pieces : undefined;
 };
 
+const print = (text: string): void => console.log(text);
+
 const benchClients = async (pieces: ReadonlySet<ClientPiece>): Promise<void> => {
-  const print = (text: string): void => console.log(text);
   if (values.profile) {
     const { perf } = values;
     await benchClientProfile({ bytes, streams: Number(values.streams), circuits, perf, onProgress: say }, print);
@@ -184,16 +178,28 @@ const benchClients = async (pieces: ReadonlySet<ClientPiece>): Promise<void> => 
   print(`${loadSince(before)}.`);
 };
 
-const wanted = values.profile ? "profile" : (values.only ?? "relay");
-if (values.conflux) {
-  if (torIsThere()) await benchConflux();
-} else if (values.client) {
-  const pieces = clientPieces();
+const benchLegs = async (pieces: ReadonlySet<ConfluxPiece>): Promise<void> => {
+  const before = loadavg()[0] ?? 0;
+  await benchConflux(pieces, { bytes, rounds }, print, say);
+  print(`${loadSince(before)}.`);
+};
+
+/** Measures some of all pieces: those that are asked for, if there are such. */
+const benchPieces = async <Piece extends string>(
+  all: ReadonlyArray<Piece>,
+  measure: (pieces: ReadonlySet<Piece>) => Promise<void>,
+): Promise<void> => {
+  const pieces = piecesOf(all);
   if (pieces === undefined) {
-    console.error(`--client --only ${values.only}: some of ${CLIENT_PIECES.join(", ")}`);
+    console.error(`--only ${values.only}: some of ${all.join(", ")}`);
     process.exitCode = 2;
-  } else if (torIsThere()) await benchClients(pieces);
-} else if (wanted !== "packages" && inNetwork[wanted] === undefined) {
+  } else if (torIsThere()) await measure(pieces);
+};
+
+const wanted = values.profile ? "profile" : (values.only ?? "relay");
+if (values.conflux) await benchPieces(CONFLUX_PIECES, benchLegs);
+else if (values.client) await benchPieces(CLIENT_PIECES, benchClients);
+else if (wanted !== "packages" && inNetwork[wanted] === undefined) {
   console.error(`--only ${wanted}: one of packages, ${Object.keys(inNetwork).join(", ")}`);
   process.exitCode = 2;
 } else {

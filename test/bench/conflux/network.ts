@@ -1,24 +1,12 @@
-import { clientReport } from "../../interop/support/client.ts";
-import { confluxSets } from "../../interop/support/conflux.ts";
-import {
-  AlliumClient,
-  AlliumRelay,
-  eventually,
-  type Origin,
-  type SocksProxy,
-  TorNetwork,
-} from "../../network/index.ts";
+import { AlliumRelay, type LineSettings, type Origin, TorNetwork } from "../../network/index.ts";
 import { alliumIsKnown } from "../allium-bench.ts";
+import { type BenchedClient, type End, startClient } from "./clients.ts";
 
-/** Whose an end of a tunnel is. */
-export type End = "tor" | "Allium";
-
-/** A client that is ready, and has its sets if it is to have some. */
-export interface BenchedClient {
-  readonly name: End;
-  readonly pid: number;
-  socks(isolation: string): SocksProxy;
-  stop(): Promise<void>;
+/** How a client is started. */
+export interface StartOptions {
+  readonly conflux: boolean;
+  /** A guard that it does without, by nickname. */
+  readonly without?: string;
 }
 
 /** A network with conflux, in which one exit is `tor`'s and one Allium's, and all other relays are `tor`'s. */
@@ -28,85 +16,76 @@ export interface ConfluxBench extends AsyncDisposable {
   /** Of the exit's process. */
   pidOf(exit: End): number;
   /** Starts a client that leaves by one of the exits. */
-  start(client: End, exit: End, conflux: boolean): Promise<BenchedClient>;
+  start(client: End, exit: End, options: StartOptions): Promise<BenchedClient>;
+}
+
+/** What is in it. */
+export interface ConfluxBenchOptions {
+  /** Lines in front of relays, by nickname: these relays are all guards that there are. @default no lines, and all relays are guards */
+  readonly lines?: Readonly<Record<string, LineSettings>>;
+  /** Options of Node for Allium's exit. */
+  readonly exitArguments?: ReadonlyArray<string>;
+  readonly onProgress: (text: string) => void;
 }
 
 const RELAYS = 5;
 
 /** Three authorities, five relays, two exits; returns when everybody knows everybody. */
-export const startConfluxBench = async (onProgress: (text: string) => void): Promise<ConfluxBench> => {
+export const startConfluxBench = async ({
+  lines,
+  exitArguments = [],
+  onProgress,
+}: ConfluxBenchOptions): Promise<ConfluxBench> => {
   let relay: AlliumRelay | undefined;
+  const guards = lines === undefined ? undefined : Object.keys(lines);
   const network = await TorNetwork.start({
     relays: RELAYS,
     exits: 1,
     clients: 0,
     equalBandwidths: true,
     consensusParams: { cfx_enabled: 1 },
+    ...(guards === undefined ? {} : { lines, voting: { guards } }),
     onProgress: ({ phase, seconds, text }) => phase !== "client" && onProgress(`${seconds.toFixed(1)} s ${text}`),
     beside: async (starting) => {
-      relay = await AlliumRelay.start(starting, { exit: { policy: ["accept *:*"] } });
+      relay = await AlliumRelay.start(starting, { exit: { policy: ["accept *:*"] }, nodeArguments: exitArguments });
     },
   });
   try {
     const allium = relay!;
     const known = await alliumIsKnown(network, allium);
+    if (guards !== undefined) await assertGuards(network, guards);
     const [exit] = network.exits;
     const origin = await network.childOrigin();
     const others: Readonly<Record<End, string>> = { tor: known.fingerprint, Allium: exit!.fingerprint };
     let started = 0;
-
-    const startTor = async (leaves: End, conflux: boolean): Promise<BenchedClient> => {
-      const node = await network.addClient({
-        nickname: `tor${++started}`,
-        extraTorrc: [
-          ["ExcludeExitNodes", others[leaves]],
-          ["ConfluxEnabled", conflux ? 1 : 0],
-        ],
-      });
-      if (conflux)
-        await eventually(
-          "a set of two legs",
-          async () => [...(await confluxSets(node)).values()].some(({ length }) => length === 2),
-          { timeoutMs: 60_000 },
-        );
-      return { name: "tor", pid: node.pid, socks: (isolation) => node.socks(isolation), stop: () => node.stop() };
-    };
-    const startAllium = async (leaves: End, conflux: boolean): Promise<BenchedClient> => {
-      const client = await AlliumClient.start(network, {
-        name: `allium-client${++started}`,
-        extra: {
-          conflux: { enabled: conflux },
-          paths: { exclude_exits: [others[leaves]] },
-        },
-      });
-      if (conflux)
-        await eventually(
-          "a set of two legs",
-          async () =>
-            (await clientReport(client)).tunnels.some(({ legs, state }) => legs.length === 2 && state === "open"),
-          { timeoutMs: 60_000 },
-        );
-      return {
-        name: "Allium",
-        pid: client.pid,
-        socks: (isolation) => client.socks(isolation),
-        stop: async () => void (await client.stop()),
-      };
-    };
     return {
       network,
       origin,
       pidOf: (which) => (which === "tor" ? exit!.pid : allium.pid),
-      start: (client, leaves, conflux) => {
+      start: (client, leaves, { conflux, without }) => {
         onProgress(
           `starting a client of ${client}'s, for the exit of ${leaves}'s${conflux ? "" : ", without conflux"}`,
         );
-        return client === "tor" ? startTor(leaves, conflux) : startAllium(leaves, conflux);
+        return startClient(client, network, {
+          name: `${client.toLowerCase()}${++started}`,
+          conflux,
+          excludeExits: [others[leaves]],
+          exclude: without === undefined ? [] : [network.node(without).fingerprint],
+        });
       },
       [Symbol.asyncDispose]: () => network[Symbol.asyncDispose](),
     };
   } catch (error) {
     await network[Symbol.asyncDispose]();
     throw error;
+  }
+};
+
+/** A client that finds another guard goes past the lines. */
+const assertGuards = async (network: TorNetwork, expected: ReadonlyArray<string>): Promise<void> => {
+  for (const authority of network.authorities) {
+    const listed = (await authority.routerStatuses()).filter(({ flags }) => flags.has("Guard"));
+    const names = listed.map(({ nickname }) => nickname).sort();
+    if (names.join() !== [...expected].sort().join()) throw new Error(`the guards are ${names.join(", ")}`);
   }
 };

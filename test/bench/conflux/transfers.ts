@@ -9,26 +9,15 @@ import {
 import { cpuOf } from "../client/transfers.ts";
 import { assertNoFailure } from "../tor-goodput.ts";
 import { percentile } from "../tor-latency.ts";
-import type { BenchedClient, ConfluxBench, End } from "./network.ts";
-
-/** Who is at the ends of a tunnel, and how many legs it has. */
-export interface PairCase {
-  readonly client: End;
-  readonly exit: End;
-  readonly conflux: boolean;
-}
-
-/** All of them. */
-export const PAIRS: ReadonlyArray<PairCase> = (["tor", "Allium"] as const).flatMap((client) =>
-  (["tor", "Allium"] as const).flatMap((exit) => [true, false].map((conflux) => ({ client, exit, conflux }))),
-);
+import type { BenchedClient } from "./clients.ts";
+import type { ConfluxBench } from "./network.ts";
+import { describePair, legsOf, type PairCase } from "./pairs.ts";
+import { onTunnel } from "./tunnel.ts";
 
 /** What one stream over it costs and brings; medians. */
 export interface PairFigures extends PairCase {
   readonly direction: Direction;
   readonly bytesPerSecond: number;
-  /** From the request to the first byte, milliseconds. */
-  readonly firstByteMillis: number;
   readonly exitCpu: number;
   readonly clientCpu: number;
 }
@@ -40,8 +29,9 @@ export interface PairOptions {
   readonly onProgress: (text: string) => void;
 }
 
-const carry = async (
-  { origin }: ConfluxBench,
+/** Moves so many bytes in one stream. */
+export const carry = async (
+  { origin }: Pick<ConfluxBench, "origin">,
   client: BenchedClient,
   isolation: string,
   direction: Direction,
@@ -68,33 +58,30 @@ export const measurePairs = async (
 ): Promise<ReadonlyArray<PairFigures>> => {
   const figures: Array<PairFigures> = [];
   for (const pair of pairs) {
-    const client = await bench.start(pair.client, pair.exit, pair.conflux);
+    const client = await bench.start(pair.client, pair.exit, pair);
     const exit = bench.pidOf(pair.exit);
     for (const direction of ["down", "up"] as const) {
       const rates: Array<number> = [];
-      const firsts: Array<number> = [];
       const exitCpu: Array<number> = [];
       const clientCpu: Array<number> = [];
       for (let round = 0; round < rounds; round++) {
-        const isolation = `${direction} ${round}`;
-        onProgress(`${pair.client} to ${pair.exit}${pair.conflux ? "" : " without conflux"}: ${isolation}`);
-        // Opens the windows of the legs, and warms a just-in-time compiler; not counted.
-        await carry(bench, client, isolation, direction, bytes / 5);
-        const begun = performance.now();
-        await carry(bench, client, isolation, "down", 1);
-        firsts.push(performance.now() - begun);
-        const [ofExit, [ofClient, report]] = await cpuOf(exit, () =>
-          cpuOf(client.pid, () => carry(bench, client, isolation, direction, bytes)),
-        );
-        rates.push(report.bytesPerSecond);
-        exitCpu.push(cpuPerGigabyte(ofExit, report.bytes));
-        clientCpu.push(cpuPerGigabyte(ofClient, report.bytes));
+        const name = `${direction} ${round}`;
+        onProgress(`${describePair(pair)}: ${name}`);
+        await onTunnel(bench, client, { name, legs: legsOf(pair) }, async (isolation) => {
+          // Opens the windows of the legs, and warms a just-in-time compiler; not counted.
+          await carry(bench, client, isolation, direction, bytes / 5);
+          const [ofExit, [ofClient, report]] = await cpuOf(exit, () =>
+            cpuOf(client.pid, () => carry(bench, client, isolation, direction, bytes)),
+          );
+          rates.push(report.bytesPerSecond);
+          exitCpu.push(cpuPerGigabyte(ofExit, report.bytes));
+          clientCpu.push(cpuPerGigabyte(ofClient, report.bytes));
+        });
       }
       figures.push({
         ...pair,
         direction,
         bytesPerSecond: percentile(rates, 0.5),
-        firstByteMillis: percentile(firsts, 0.5),
         exitCpu: percentile(exitCpu, 0.5),
         clientCpu: percentile(clientCpu, 0.5),
       });
@@ -107,14 +94,13 @@ export const measurePairs = async (
 /** As a table, one line for each pair and direction. */
 export const formatPairs = (figures: ReadonlyArray<PairFigures>): string =>
   formatTable(
-    ["client", "exit", "legs", "way", "MB/s", "first byte, ms", "exit: CPU s/GB", "client: CPU s/GB"],
+    ["client", "exit", "legs", "way", "MB/s", "exit: CPU s/GB", "client: CPU s/GB"],
     figures.map((figure) => [
       figure.client,
       figure.exit,
-      figure.conflux ? "2" : "1",
+      String(legsOf(figure)),
       figure.direction,
       (figure.bytesPerSecond / 1e6).toFixed(1),
-      figure.firstByteMillis.toFixed(0),
       figure.exitCpu.toFixed(1),
       figure.clientCpu.toFixed(1),
     ]),
