@@ -2,6 +2,7 @@
 import { formatNoise, NoiseMeter } from "../noise.ts";
 import { formatFirstByte, measureFirstByte } from "./first-byte.ts";
 import { formatLines, LINES, measureLines } from "./lines.ts";
+import { formatMemory, measureMemory } from "./memory.ts";
 import { startConfluxBench } from "./network.ts";
 import { PAIRS } from "./pairs.ts";
 import { formatPairs, measurePairs } from "./transfers.ts";
@@ -17,6 +18,9 @@ export interface ConfluxBenchSizes {
   readonly bytes: number;
   readonly rounds: number;
 }
+
+/** Idle sets at an exit. */
+const SETS = 1_000;
 
 /** One of requests after another, on each tunnel. */
 const REQUESTS = 25;
@@ -34,9 +38,12 @@ export const benchConflux = async (
     noise.sample();
   };
   noise.sample();
-  if (pieces.has("goodput")) {
+  if (pieces.has("goodput") || pieces.has("memory")) {
     await using bench = await startConfluxBench({ onProgress });
-    table(formatPairs(await measurePairs(bench, PAIRS, { bytes, rounds, onProgress })));
+    if (pieces.has("goodput")) {
+      table(formatPairs(await measurePairs(bench, PAIRS, { bytes, rounds, onProgress })));
+    }
+    if (pieces.has("memory")) table(formatMemory(await measureMemory(bench, SETS, onProgress)));
   }
   if (pieces.has("lines") || pieces.has("first-byte")) {
     await using bench = await startConfluxBench({ lines: LINES, onProgress });

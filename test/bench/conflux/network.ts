@@ -1,5 +1,7 @@
+import { readTarget, type Target } from "../../hostile/target.ts";
 import { AlliumRelay, type LineSettings, type Origin, TorNetwork } from "../../network/index.ts";
 import { alliumIsKnown } from "../allium-bench.ts";
+import { Inspector } from "../inspector.ts";
 import { type BenchedClient, type End, startClient } from "./clients.ts";
 
 /** How a client is started. */
@@ -15,6 +17,10 @@ export interface ConfluxBench extends AsyncDisposable {
   readonly origin: Origin;
   /** Of the exit's process. */
   pidOf(exit: End): number;
+  /** What a peer has to know of it. */
+  targetOf(exit: End): Target;
+  /** The platform's inspector in Allium's exit, opened now. */
+  inspectExit(): Promise<Inspector>;
   /** Starts a client that leaves by one of the exits. */
   start(client: End, exit: End, options: StartOptions): Promise<BenchedClient>;
 }
@@ -23,20 +29,15 @@ export interface ConfluxBench extends AsyncDisposable {
 export interface ConfluxBenchOptions {
   /** Lines in front of relays, by nickname: these relays are all guards that there are. @default no lines, and all relays are guards */
   readonly lines?: Readonly<Record<string, LineSettings>>;
-  /** Options of Node for Allium's exit. */
-  readonly exitArguments?: ReadonlyArray<string>;
   readonly onProgress: (text: string) => void;
 }
 
 const RELAYS = 5;
 
 /** Three authorities, five relays, two exits; returns when everybody knows everybody. */
-export const startConfluxBench = async ({
-  lines,
-  exitArguments = [],
-  onProgress,
-}: ConfluxBenchOptions): Promise<ConfluxBench> => {
+export const startConfluxBench = async ({ lines, onProgress }: ConfluxBenchOptions): Promise<ConfluxBench> => {
   let relay: AlliumRelay | undefined;
+  let inspectorPort = 0;
   const guards = lines === undefined ? undefined : Object.keys(lines);
   const network = await TorNetwork.start({
     relays: RELAYS,
@@ -47,7 +48,12 @@ export const startConfluxBench = async ({
     ...(guards === undefined ? {} : { lines, voting: { guards } }),
     onProgress: ({ phase, seconds, text }) => phase !== "client" && onProgress(`${seconds.toFixed(1)} s ${text}`),
     beside: async (starting) => {
-      relay = await AlliumRelay.start(starting, { exit: { policy: ["accept *:*"] }, nodeArguments: exitArguments });
+      inspectorPort = await starting.ports.take();
+      relay = await AlliumRelay.start(starting, {
+        exit: { policy: ["accept *:*"] },
+        // By the environment, so that the program's first line counts as it does for an operator.
+        env: { NODE_OPTIONS: `--inspect-port=127.0.0.1:${inspectorPort}` },
+      });
     },
   });
   try {
@@ -62,6 +68,12 @@ export const startConfluxBench = async ({
       network,
       origin,
       pidOf: (which) => (which === "tor" ? exit!.pid : allium.pid),
+      targetOf: (which) =>
+        readTarget(which === "tor" ? exit! : { ...known, orPort: allium.orPort, dataDirectory: allium.dataDirectory }),
+      inspectExit: async () => {
+        allium.signal("SIGUSR1");
+        return await Inspector.connect(inspectorPort);
+      },
       start: (client, leaves, { conflux, without }) => {
         onProgress(
           `starting a client of ${client}'s, for the exit of ${leaves}'s${conflux ? "" : ", without conflux"}`,

@@ -1,0 +1,59 @@
+import { ConfluxUx, RelayCommand } from "@allium/cell";
+import { create, type HostileCircuit } from "../../hostile/circuit.ts";
+import { authenticate } from "../../hostile/handshake.ts";
+import { makeIdentity, randomBytes } from "../../hostile/identity.ts";
+import { LinkPeer } from "../../hostile/link-peer.ts";
+import type { Target } from "../../hostile/target.ts";
+
+/** Handshakes that wait for their answers at once. */
+const AT_ONCE = 50;
+
+const inTurns = async (count: number, work: (index: number) => Promise<void>): Promise<void> => {
+  let next = 0;
+  const worker = async (): Promise<void> => {
+    while (next < count) await work(next++);
+  };
+  await Promise.all(Array.from({ length: AT_ONCE }, worker));
+};
+
+/** Circuits that end at an exit, all over one channel of a relay that nobody knows; nothing happens on them. */
+export class IdleCircuits implements Disposable {
+  private readonly peer: LinkPeer;
+  private readonly circuits: ReadonlyArray<HostileCircuit>;
+
+  private constructor(peer: LinkPeer, circuits: ReadonlyArray<HostileCircuit>) {
+    this.peer = peer;
+    this.circuits = circuits;
+  }
+
+  /** Opens so many, with congestion control. */
+  static async open(exit: Target, count: number): Promise<IdleCircuits> {
+    const peer = await LinkPeer.connect(exit.port);
+    await authenticate(peer, await makeIdentity());
+    const circuits: Array<HostileCircuit> = [];
+    await inTurns(count, async () => void circuits.push(await create(peer, exit, true)));
+    return new IdleCircuits(peer, circuits);
+  }
+
+  /** Links them two by two. @throws Error if one is refused */
+  async link(): Promise<void> {
+    await inTurns(Math.floor(this.circuits.length / 2), async (set) => {
+      const nonce = randomBytes(32);
+      for (const circuit of this.circuits.slice(2 * set, 2 * set + 2)) {
+        const numbers = { lastSeqnoSent: 0n, lastSeqnoReceived: 0n };
+        circuit.send(0, { _tag: "CONFLUX_LINK", nonce, ...numbers, desiredUx: ConfluxUx.HIGH_THROUGHPUT });
+        if (!(await circuit.receives(RelayCommand.CONFLUX_LINKED, 0))) throw new Error("no LINKED");
+        circuit.send(0, { _tag: "CONFLUX_LINKED_ACK" });
+      }
+    });
+  }
+
+  /** How many are still there. */
+  get open(): number {
+    return this.peer.closed ? 0 : this.circuits.filter(({ destroyed }) => destroyed === undefined).length;
+  }
+
+  [Symbol.dispose](): void {
+    this.peer.destroy();
+  }
+}
