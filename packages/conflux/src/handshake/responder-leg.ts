@@ -37,7 +37,9 @@ export class ResponderLeg {
   peerUx = 0;
   /** Whether both ends keep what they send. */
   resumption = false;
-  private link: ConfluxLink | undefined;
+  private isAsked = false;
+  /** That of the set, until it is answered. */
+  private nonce: Buffer | undefined = undefined;
   private sentUs = Micros(0);
   private readonly desiredUx: number;
   private readonly timeoutUs: number;
@@ -54,10 +56,11 @@ export class ResponderLeg {
    * @returns the rule that it breaks: the circuit is to be closed
    */
   onLink(message: ConfluxLink): ConfluxViolationName | undefined {
-    if (this.link !== undefined) return "second-link";
+    if (this.isAsked) return "second-link";
     const peer = numbersOf(message);
     if (peer === undefined) return "number-overflow";
-    this.link = message;
+    this.isAsked = true;
+    this.nonce = message.nonce;
     this.peer = peer;
     this.peerUx = message.desiredUx;
     this.resumption = this.takesOffer && message.resumption === true;
@@ -69,13 +72,15 @@ export class ResponderLeg {
    * @param numbers how far the set is on this end
    */
   linked(numbers: SetNumbers, nowUs: Micros): ConfluxLinked {
-    if (this.link === undefined || this.state !== "unlinked") throw new RangeError("LINKED answers a LINK, once");
+    const { nonce } = this;
+    if (nonce === undefined) throw new RangeError("LINKED answers a LINK, once");
+    this.nonce = undefined;
     this.state = "linked";
     this.own = numbers;
     this.sentUs = nowUs;
     return {
       _tag: "CONFLUX_LINKED",
-      nonce: this.link.nonce,
+      nonce,
       lastSeqnoSent: BigInt(numbers.sent),
       lastSeqnoReceived: BigInt(numbers.received),
       desiredUx: this.desiredUx,

@@ -86,17 +86,7 @@ const link = (
     const nonce = Buffer.from(message.nonce);
     const wrong = machine.onLink({ ...message, nonce });
     if (wrong !== undefined) return yield* refuse(wrong);
-    const { home, sets, nextName } = options;
-    const set = sets.find(
-      nonce,
-      () =>
-        beginSet(
-          home,
-          nextName(),
-          () => circuit.makeOpener(),
-          () => sets.remove(nonce),
-        ).set,
-    );
+    const set = options.sets.find(nonce, () => begin(options, circuit, nonce.toString("latin1")));
     if (typeof set === "string") return yield* refuse(set);
     const leg = yield* joinCircuit(set, circuit, hop, machine);
     const linked = machine.linked(set.numbers, now());
@@ -110,6 +100,19 @@ const link = (
     leg.say(linked);
     deadlines.add(leg);
   });
+
+/**
+ * Apart from `link`, so that what the set holds does not hold the request with it.
+ *
+ * @param key the nonce as a text: as bytes it would be a part of a larger buffer, and hold all of that
+ */
+const begin = ({ home, sets, nextName }: ManagerOptions, circuit: LinkableCircuit, key: string): ConfluxSet =>
+  beginSet(
+    home,
+    nextName(),
+    () => circuit.makeOpener(),
+    () => sets.remove(Buffer.from(key, "latin1")),
+  ).set;
 
 const factsOf = ({ accepts }: ManagerOptions, circuit: LinkableCircuit, hop: number): ResponderFacts => ({
   role: "responder",

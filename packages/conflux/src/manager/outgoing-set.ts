@@ -68,7 +68,9 @@ export const outgoingSet = ({ begun, now, ...offer }: OutgoingOptions): Outgoing
     });
   return {
     name: set.name,
-    legs: set.legs,
+    get legs() {
+      return set.legs;
+    },
     get streams() {
       return set.streams?.streams;
     },

@@ -29,10 +29,10 @@ export interface CircuitLeg {
   readonly view: CongestionView;
   readonly sendmeInc: number;
   /** The round trip of the handshake, microseconds; 0 while there is none. */
-  readonly linkRttUs: () => number;
+  linkRttUs(): number;
   /** DATA cells that may be packaged: less than the window has room for, while some are on their way to be sent. */
-  readonly room: () => number;
-  readonly blocked: () => boolean;
+  room(): number;
+  blocked(): boolean;
 }
 
 class CircuitLegView implements LegView {

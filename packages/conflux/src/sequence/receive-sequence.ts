@@ -20,12 +20,13 @@ import type { ConfluxViolationName } from "../violations.ts";
 export class ReceiveSequence {
   /** The number of the last cell that was delivered. Written by `OrderedReceiver`. */
   delivered: number;
-  private readonly legs: Array<number> = [];
-  private readonly lasts: Array<number> = [];
+  // By `concat`, which leaves no room for more: a set is small, and there are thousands.
+  private legs: Array<number> = [];
+  private lasts: Array<number> = [];
   /** Whether anything, a SWITCH or a cell, has come on the leg. */
-  private readonly used: Array<boolean> = [];
+  private used: Array<boolean> = [];
   /** Under which cells of the leg wait: another one whenever its numbers go back, since those of a lane only grow. */
-  private readonly lanes: Array<number> = [];
+  private lanes: Array<number> = [];
   private nextLane = 0;
   private idleSwitches = 0;
   private readonly resumes: boolean;
@@ -47,10 +48,10 @@ export class ReceiveSequence {
   addLeg(leg: number, at: number): boolean {
     if (this.legs.includes(leg)) throw new RangeError(`leg ${leg} is there already`);
     if (this.legs.length >= MAX_LEGS) return false;
-    this.legs.push(leg);
-    this.lasts.push(at);
-    this.used.push(false);
-    this.lanes.push(this.nextLane++);
+    this.legs = this.legs.concat(leg);
+    this.lasts = this.lasts.concat(at);
+    this.used = this.used.concat(false);
+    this.lanes = this.lanes.concat(this.nextLane++);
     return true;
   }
 

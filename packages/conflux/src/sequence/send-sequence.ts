@@ -31,8 +31,9 @@ import { NO_LEG } from "../no-leg.ts";
 export class SendSequence {
   /** The number of the last cell of the set. */
   sent = 0;
-  private readonly legs: Array<number> = [];
-  private readonly lasts: Array<number> = [];
+  // By `concat`, which leaves no room for more: a set is small, and there are thousands.
+  private legs: Array<number> = [];
+  private lasts: Array<number> = [];
 
   /** @param sent the number of the last cell, where the numbers of a set go on */
   constructor(sent = 0) {
@@ -48,8 +49,8 @@ export class SendSequence {
     if (this.legs.includes(leg)) throw new RangeError(`leg ${leg} is there already`);
     if (at > this.sent) throw new RangeError(`leg ${leg} starts at ${at}, beyond ${this.sent}`);
     if (this.legs.length >= MAX_LEGS) return false;
-    this.legs.push(leg);
-    this.lasts.push(at);
+    this.legs = this.legs.concat(leg);
+    this.lasts = this.lasts.concat(at);
     return true;
   }
 

@@ -45,8 +45,8 @@ export class ConfluxSet implements Choosing, MemoryHolder {
   /** All legs, those among them that have sent LINK and wait for LINKED. A new array with each change. */
   members: ReadonlyArray<Leg> = [];
   /** Linked legs, in the order of their linking. */
-  readonly legs: Array<Leg> = [];
-  readonly views: Array<LegView> = [];
+  legs: ReadonlyArray<Leg> = [];
+  views: ReadonlyArray<LegView> = [];
   /** The streams; made when the first message of one comes, or is to be sent. */
   streams: StreamPath | undefined = undefined;
   flow: SetFlow | undefined = undefined;
@@ -81,7 +81,7 @@ export class ConfluxSet implements Choosing, MemoryHolder {
 
   /** A circuit has been made one of its legs, and is not linked yet. */
   add(leg: Leg): void {
-    this.members = [...this.members, leg];
+    this.members = this.members.concat(leg);
   }
 
   /** The circuit of a leg is over. */
@@ -121,8 +121,8 @@ export class ConfluxSet implements Choosing, MemoryHolder {
     const { start } = finalized;
     if (!this.sending.addLeg(leg.leg, start.sent)) return "too-many-legs";
     this.receiver.sequence.addLeg(leg.leg, start.received);
-    this.legs.push(leg);
-    this.views.push(leg.seen);
+    this.legs = this.legs.concat(leg);
+    this.views = this.views.concat(leg.seen);
     if (this.flow === undefined) {
       this.selection = new LegSelection(this.scheduler(leg.machine.peerUx), this.params);
       this.flow = new SetFlow(this, leg);
@@ -167,8 +167,8 @@ export class ConfluxSet implements Choosing, MemoryHolder {
       othersReceived: highest(received),
       resumes: this.resending?.onLegEnded(leg) ?? false,
     };
-    remove(this.legs, leg);
-    remove(this.views, leg.seen);
+    this.legs = others;
+    this.views = others.map(({ seen }) => seen);
     this.selection.removed(leg.leg);
     this.sending.removeLeg(leg.leg);
     this.receiver.sequence.removeLeg(leg.leg);
@@ -221,8 +221,3 @@ const withoutFirst = ({ hop, slab, from, to }: StreamTrain, cells: number): Stre
   from: from + cells,
   to,
 });
-
-/** Takes something out that is in. */
-const remove = <A>(list: Array<A>, item: A): void => {
-  list.splice(list.indexOf(item), 1);
-};

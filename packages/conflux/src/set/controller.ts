@@ -109,13 +109,12 @@ const controllerTurn = (options: ControllerOptions): Turn<ControllerError> => {
   const now = (): Micros => microsOfNanos(context.clock.monotonicTimeNanosUnsafe());
   const arrivals = new Arrivals(set, new LegMessages(set, now));
   const departures = new Departures(set);
-  const startStreams = openStreams(options);
 
   /** Goes on as far as it can; an effect if there is something to wait for, or to end with. */
   const move = (): Effect.Effect<void, ControllerError> | undefined => {
     for (;;) {
       const arrived = arrivals.step();
-      if (arrived === "wants streams") return startStreams;
+      if (arrived === "wants streams") return openStreams(options);
       let moved = arrived;
       const { streams, flow } = set;
       if (streams !== undefined && flow !== undefined) {

@@ -1,4 +1,4 @@
-import type { HopFlow, LinkableCircuit, StreamBatch, Streams, StreamTrain } from "@allium/circuit";
+import type { HopFlow, LinkableCircuit, StreamBatch, StreamPath, Streams, StreamTrain } from "@allium/circuit";
 import { Effect, Scope } from "effect";
 import type { InitiatorLeg } from "../handshake/initiator-leg.ts";
 import type { ResponderLeg } from "../handshake/responder-leg.ts";
@@ -26,6 +26,13 @@ class SetStreams implements Streams {
   }
 }
 
+/** What waits is the set's, which has an account of its own. */
+const NOTHING_HELD: Pick<StreamPath, "heldBytes" | "oldest" | "drop"> = {
+  heldBytes: () => 0,
+  oldest: () => undefined,
+  drop: () => {},
+};
+
 /**
  * Gives a circuit's hop a stream path that leads to a set: from now on its ingress delivers to the set's controller, and its egress
  * takes from there. The set learns when the circuit ends.
@@ -52,10 +59,7 @@ export const joinCircuit = (
         outlet: outbound.reader,
         streams: new SetStreams(set),
         room: set.signal,
-        // What waits is the set's, which has an account of its own.
-        heldBytes: () => 0,
-        oldest: () => undefined,
-        drop: () => {},
+        ...NOTHING_HELD,
       })
       .pipe(Effect.andThen(Scope.addFinalizer(circuit.group.scope, ended)), Effect.as(leg));
   });

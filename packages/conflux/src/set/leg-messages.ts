@@ -13,11 +13,13 @@ import type { ConfluxViolationName } from "../violations.ts";
 import type { ConfluxSet } from "./conflux-set.ts";
 import type { Leg } from "./leg.ts";
 
+/** One for all sets, as nothing is read across a turn: it keeps the cell that it has read last. */
+const reader: RelayCellReader = relayCellV0.makeReader();
+
 /** What a leg's own messages do: those that say what the cells behind them are. */
 export class LegMessages {
   private readonly set: ConfluxSet;
   private readonly now: () => Micros;
-  private readonly reader: RelayCellReader = relayCellV0.makeReader();
 
   constructor(set: ConfluxSet, now: () => Micros) {
     this.set = set;
@@ -27,8 +29,8 @@ export class LegMessages {
   /** A message of conflux came on a leg. Returns the rule that it breaks. */
   on(leg: Leg, slab: Buffer, index: number): ConfluxViolationName | undefined {
     try {
-      this.reader.reset(slab, index);
-      this.reader.next();
+      reader.reset(slab, index);
+      reader.next();
       return this.onNext(leg);
     } catch (cause) {
       if (cause instanceof CellError) return "malformed";
@@ -37,7 +39,6 @@ export class LegMessages {
   }
 
   private onNext(leg: Leg): ConfluxViolationName | undefined {
-    const { reader } = this;
     const violation = violationOf(reader.command, factsOf(leg));
     if (violation !== undefined) return violation;
     if (reader.command === RelayCommand.CONFLUX_LINKED) return this.onLinked(leg);
@@ -62,7 +63,7 @@ export class LegMessages {
   }
 
   private onLinked(leg: Leg): ConfluxViolationName | undefined {
-    const message = readBackwardMessage(this.reader);
+    const message = readBackwardMessage(reader);
     if (message._tag !== "CONFLUX_LINKED" || !(leg.machine instanceof InitiatorLeg)) return "linked-at-responder";
     const violation = leg.machine.onLinked(message, this.now()) ?? this.set.join(leg);
     if (violation !== undefined) return violation;

@@ -60,11 +60,17 @@ export class Leg implements CircuitLeg {
     return this.flow.sending.sendmeInc;
   }
 
-  readonly linkRttUs = (): number => this.machine.rttUs;
+  linkRttUs(): number {
+    return this.machine.rttUs;
+  }
 
-  readonly room = (): number => this.flow.budget.room;
+  room(): number {
+    return this.flow.budget.room;
+  }
 
-  readonly blocked = (): boolean => this.circuit.paths.blocked;
+  blocked(): boolean {
+    return this.circuit.paths.blocked;
+  }
 
   /** Whether the other end may send messages of streams on it. */
   get isOpen(): boolean {

@@ -31,7 +31,6 @@ export class SetFlow implements StreamsFlow {
   private readonly choosing: Choosing;
 
   constructor(choosing: Choosing, first: Leg) {
-    const { legs } = choosing;
     const { sendmeInc, streamFlow } = first.flow.sending;
     this.choosing = choosing;
     this.sending = {
@@ -39,7 +38,7 @@ export class SetFlow implements StreamsFlow {
       streamFlow,
       view: {
         get clockReliable() {
-          return legs.every(({ view }) => view.clockReliable);
+          return choosing.legs.every(({ view }) => view.clockReliable);
         },
       },
     };
