@@ -1,4 +1,4 @@
-import { ConfluxUx, RelayCommand } from "@allium/cell";
+import { ConfluxUx, EndReason, RelayCommand } from "@allium/cell";
 import { create, type HostileCircuit } from "../../hostile/circuit.ts";
 import { authenticate } from "../../hostile/handshake.ts";
 import { makeIdentity, randomBytes } from "../../hostile/identity.ts";
@@ -33,6 +33,15 @@ export class IdleCircuits implements Disposable {
     const circuits: Array<HostileCircuit> = [];
     await inTurns(count, async () => void circuits.push(await create(peer, exit, true)));
     return new IdleCircuits(peer, circuits);
+  }
+
+  /** Opens a stream on each to a server on this machine, and ends it. */
+  async use(port: number): Promise<void> {
+    await inTurns(this.circuits.length, async (index) => {
+      const circuit = this.circuits[index]!;
+      await circuit.connect(1, `127.0.0.1:${port}`);
+      circuit.send(1, { _tag: "END", reason: EndReason.DONE, resolved: undefined });
+    });
   }
 
   /** Links them two by two. @throws Error if one is refused */

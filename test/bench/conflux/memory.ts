@@ -15,6 +15,8 @@ interface Taken {
 export interface MemoryFigures {
   readonly exit: End;
   readonly circuit: Taken;
+  /** A circuit that has had a stream: as a leg, it has all that a circuit makes only when it is needed. */
+  readonly used: Taken;
   /** Beyond its two circuits. */
   readonly set: Taken;
 }
@@ -22,7 +24,10 @@ export interface MemoryFigures {
 /** Until what has been sent has come, and what ended is released. */
 const SETTLE_MS = 2_000;
 
-/** Opens circuits at either exit, then links them to so many sets of two, and looks each time what the process has grown by. */
+/**
+ * Opens circuits at either exit, then links them to so many sets of two, then opens as many circuits again and has a stream on each, and
+ * looks each time what the process has grown by.
+ */
 export const measureMemory = async (
   bench: ConfluxBench,
   sets: number,
@@ -52,14 +57,26 @@ const memoryAt = async (
     // What is made only once, such as compiled code.
     using first = await IdleCircuits.open(target, Math.ceil(sets / 5) * 2);
     await first.link();
+    using second = await IdleCircuits.open(target, Math.ceil(sets / 5));
+    await second.use(bench.origin.port);
   }
   const before = await look();
   using circuits = await IdleCircuits.open(target, 2 * sets);
   const opened = await look();
   await circuits.link();
   const linked = await look();
-  if (circuits.open < 2 * sets) throw new Error(`${circuits.open} circuits are left of ${2 * sets}`);
-  return { exit, circuit: grownBy(before, opened, 2 * sets), set: grownBy(opened, linked, sets) };
+  using others = await IdleCircuits.open(target, 2 * sets);
+  await others.use(bench.origin.port);
+  const used = await look();
+  for (const { open } of [circuits, others]) {
+    if (open < 2 * sets) throw new Error(`${open} circuits are left of ${2 * sets}`);
+  }
+  return {
+    exit,
+    circuit: grownBy(before, opened, 2 * sets),
+    used: grownBy(linked, used, 2 * sets),
+    set: grownBy(opened, linked, sets),
+  };
 };
 
 const taken = async (pid: number, inspector: Inspector | undefined): Promise<Taken> => {
@@ -77,10 +94,11 @@ const grownBy = (before: Taken, after: Taken, count: number): Taken => ({
 
 /** As a table, in KiB. */
 export const formatMemory = (figures: ReadonlyArray<MemoryFigures>): string => {
-  const cells = ({ resident, kept }: Taken): ReadonlyArray<string> =>
-    [resident, kept].map((bytes) => (bytes === undefined ? "" : (bytes / 1024).toFixed(1)));
+  const kibibytes = (bytes: number): string => (bytes / 1024).toFixed(1);
+  const cells = ({ resident, kept }: Taken): string =>
+    kept === undefined ? kibibytes(resident) : `${kibibytes(resident)} (${kibibytes(kept)})`;
   return formatTable(
-    ["exit", "a circuit: resident, KiB", "without garbage", "a set, beyond two: resident, KiB", "without garbage"],
-    figures.map(({ exit, circuit, set }) => [exit, ...cells(circuit), ...cells(set)]),
+    ["exit, KiB resident (without garbage)", "a circuit", "that has had a stream", "a set, beyond two circuits"],
+    figures.map(({ exit, circuit, used, set }) => [exit, ...[circuit, used, set].map(cells)]),
   );
 };
