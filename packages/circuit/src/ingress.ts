@@ -15,6 +15,7 @@ import { type CircuitError, CircuitProtocolError, errorOfEnd, toProtocolError } 
 import type { HopFlow } from "./hop.ts";
 import type { EgressCommand, StreamTrain } from "./messages.ts";
 import type { StreamPaths } from "./stream-path.ts";
+import { withItem } from "./with-item.ts";
 
 /** What ingress fails with. */
 export type IngressError = ReactorError<CircuitError>;
@@ -124,7 +125,7 @@ const FULL = "full";
 class Sorter {
   private readonly options: IngressOptions;
   private readonly commands: LinkWriter<EgressCommand>;
-  private readonly readers: Array<RelayCellReader> = [];
+  private readers: ReadonlyArray<RelayCellReader | undefined> = [];
   private plain: Buffer = NO_BYTES;
   private command = 0;
   private count = 0;
@@ -235,7 +236,7 @@ class Sorter {
     const known = this.readers[hop];
     if (known !== undefined) return known;
     const reader = relayCellV0.makeReader();
-    this.readers[hop] = reader;
+    this.readers = withItem(this.readers, hop, reader);
     return reader;
   }
 

@@ -7,6 +7,7 @@ import { CircuitProtocolError } from "./errors.ts";
 import type { StreamsFlow } from "./hop.ts";
 import type { StreamBatch, StreamTrain } from "./messages.ts";
 import type { StreamRequester } from "./streams/stream.ts";
+import { withItem } from "./with-item.ts";
 
 /** The streams of a hop, for those who ask for them. A conflux set has one for all of its legs. */
 export interface Streams {
@@ -63,8 +64,8 @@ export class StreamHandling extends Context.Service<
 export class StreamPaths {
   /** Whether egress waits for its channel to have room. Written by egress, which notifies each path's `room` when it changes. */
   blocked = false;
-  private readonly paths: Array<StreamPath | undefined> = [];
-  private readonly states: Array<StreamPathState> = [];
+  private paths: ReadonlyArray<StreamPath | undefined> = [];
+  private states: ReadonlyArray<StreamPathState | undefined> = [];
   private readonly egress: Signal;
 
   /** @param egress woken when an outlet has something */
@@ -95,8 +96,8 @@ export class StreamPaths {
     if (this.state(hop) !== "empty") {
       throw new CircuitProtocolError({ where: "stream path", detail: `hop ${hop} is ${this.state(hop)} already` });
     }
-    this.paths[hop] = path;
-    this.states[hop] = kind;
+    this.paths = withItem(this.paths, hop, path);
+    this.states = withItem(this.states, hop, kind);
     return path.outlet.wakes(this.egress);
   }
 }
