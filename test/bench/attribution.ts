@@ -30,6 +30,7 @@ export const PLACES = [
   "relay digest (SHA-1)",
   "ingress",
   "links, run queue",
+  "conflux",
   "streams",
   "congestion, flow control",
   "egress",
@@ -118,6 +119,7 @@ export const OUR_FILES: Readonly<Partial<Record<Place, ReadonlyArray<string>>>> 
   streams: ["packages/circuit/src/streams/", "packages/circuit/src/stream-path.ts", "packages/relay/src/exit/"],
   "congestion, flow control": ["packages/circuit/src/congestion/", "packages/circuit/src/flow/"],
   egress: ["packages/circuit/src/egress.ts"],
+  conflux: ["packages/conflux/src/"],
   "channel writer": [
     "packages/channel/src/channel-writer.ts",
     "packages/channel/src/outbox.ts",

@@ -22,6 +22,7 @@
  *
  *     npm run bench -- --conflux --bytes 60000000 --rounds 3
  *     npm run bench -- --conflux --only lines,first-byte        some of goodput, lines, first-byte, memory
+ *     npm run bench -- --conflux --profile                      where the time of Allium's exit goes, with two legs and with one
  */
 import { spawnSync } from "node:child_process";
 import { globSync } from "node:fs";
@@ -30,7 +31,7 @@ import { parseArgs } from "node:util";
 import { INSTALL_TOR, missingTor } from "../network/index.ts";
 import { type AlliumBench, startAlliumBench } from "./allium-bench.ts";
 import { benchClient, benchClientProfile, CLIENT_PIECES, type ClientPiece } from "./client/client-bench.ts";
-import { benchConflux, CONFLUX_PIECES, type ConfluxPiece } from "./conflux/conflux-bench.ts";
+import { benchConflux, benchConfluxProfile, CONFLUX_PIECES, type ConfluxPiece } from "./conflux/conflux-bench.ts";
 import { formatLoad, measureLoad } from "./load.ts";
 import { echoClient, formatLoadedLatency, type LoadedLatency, measureLoadedLatency } from "./load-latency.ts";
 import { formatProfiles, profileRelay } from "./profile.ts";
@@ -179,6 +180,10 @@ const benchClients = async (pieces: ReadonlySet<ClientPiece>): Promise<void> => 
 };
 
 const benchLegs = async (pieces: ReadonlySet<ConfluxPiece>): Promise<void> => {
+  if (values.profile) {
+    await benchConfluxProfile({ bytes, onProgress: say }, print);
+    return;
+  }
   const before = loadavg()[0] ?? 0;
   await benchConflux(pieces, { bytes, rounds }, print, say);
   print(`${loadSince(before)}.`);

@@ -9,7 +9,7 @@ import {
 import { percentile } from "../tor-latency.ts";
 import type { BenchedClient } from "./clients.ts";
 import type { ConfluxBench } from "./network.ts";
-import { describePair, legsOf, type PairCase } from "./pairs.ts";
+import { describePair, ENDS, type Ends, withBoth } from "./pairs.ts";
 import { onTunnel } from "./tunnel.ts";
 
 /** The guards: the round trip to the second takes 100 ms more. */
@@ -17,10 +17,13 @@ const LINES: Readonly<Record<string, LineSettings>> = { relay0: { delayMs: 20 },
 
 const [, FAR = ""] = Object.keys(LINES);
 
-/** From the connection to the proxy until the first byte of an answer is there, in milliseconds. */
-export interface FirstByteFigures extends PairCase {
-  readonly median: number;
-  readonly p95: number;
+/** From the connection to the proxy until the first byte of an answer is there, in milliseconds, of each request. */
+export interface FirstByteFigures {
+  readonly ends: Ends;
+  /** Over a set of a short and a long leg. */
+  readonly both: ReadonlyArray<number>;
+  /** Over the short leg alone. */
+  readonly alone: ReadonlyArray<number>;
 }
 
 /** How often. */
@@ -32,30 +35,30 @@ export interface FirstByteOptions {
   readonly onProgress: (text: string) => void;
 }
 
-/** Asks over sets of a short and a long leg, and over the short one alone. */
+/** Asks over sets of a short and a long leg, and over the short one alone, in turn. */
 export const measureFirstByte = async (
   bench: ConfluxBench,
-  pairs: ReadonlyArray<PairCase>,
   { rounds, requests, onProgress }: FirstByteOptions,
 ): Promise<ReadonlyArray<FirstByteFigures>> => {
   // Before there are clients: a leg's round trip is first measured as it is linked.
   for (const [name, settings] of Object.entries(LINES)) await bench.network.line(name).set(settings);
   const figures: Array<FirstByteFigures> = [];
-  for (const pair of pairs) {
-    const client = await bench.start(pair.client, pair.exit, {
-      conflux: pair.conflux,
-      ...(pair.conflux ? {} : { without: FAR }),
-    });
-    const times: Array<number> = [];
-    for (let round = 0; round < rounds; round++) {
-      const name = `first byte ${round}`;
-      onProgress(`${describePair(pair)}: ${name}`);
-      await onTunnel(bench, client, { name, legs: legsOf(pair) }, async (isolation) => {
-        for (let request = 0; request < requests; request++) times.push(await firstByte(bench, client, isolation));
-      });
-    }
-    figures.push({ ...pair, median: percentile(times, 0.5), p95: percentile(times, 0.95) });
-    await client.stop();
+  for (const ends of ENDS) {
+    const times = { 1: [] as Array<number>, 2: [] as Array<number> };
+    const ask = async (pairs: Parameters<Parameters<typeof withBoth>[2]>[0]): Promise<void> => {
+      for (let round = 0; round < rounds; round++) {
+        for (const pair of pairs) {
+          onProgress(`${describePair(pair)}: first byte, ${round}`);
+          await onTunnel(bench, pair, `first byte ${round}`, async (isolation) => {
+            for (let request = 0; request < requests; request++) {
+              times[pair.legs].push(await firstByte(bench, pair.client, isolation));
+            }
+          });
+        }
+      }
+    };
+    await withBoth(bench, ends, ask, FAR);
+    figures.push({ ends, both: times[2], alone: times[1] });
   }
   return figures;
 };
@@ -75,11 +78,16 @@ const firstByte = async ({ origin }: ConfluxBench, client: BenchedClient, isolat
 
 /** As a table, one line for each pair of ends. */
 export const formatFirstByte = (figures: ReadonlyArray<FirstByteFigures>): string => {
-  const cells = ({ median, p95 }: FirstByteFigures): string => `${median.toFixed(1)} (${p95.toFixed(1)})`;
-  const rows = figures.flatMap((both) => {
-    const alone = figures.find(({ client, exit, conflux }) => client === both.client && exit === both.exit && !conflux);
-    if (!both.conflux || alone === undefined) return [];
-    return [[both.client, both.exit, cells(alone), cells(both), (both.median / alone.median).toFixed(2)]];
-  });
-  return formatTable(["client", "exit", "short leg alone, ms (p95)", "both legs, ms (p95)", "times"], rows);
+  const cells = (times: ReadonlyArray<number>): string =>
+    `${percentile(times, 0.5).toFixed(1)} (${percentile(times, 0.95).toFixed(1)})`;
+  return formatTable(
+    ["client", "exit", "short leg alone, ms (p95)", "both legs, ms (p95)", "times"],
+    figures.map(({ ends, both, alone }) => [
+      ends.client,
+      ends.exit,
+      cells(alone),
+      cells(both),
+      (percentile(both, 0.5) / percentile(alone, 0.5)).toFixed(2),
+    ]),
+  );
 };

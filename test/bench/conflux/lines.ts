@@ -1,9 +1,8 @@
-import { type Direction, formatTable, type LineSettings, processUsage, type SlowLine } from "../../network/index.ts";
+import { formatTable, type LineSettings, processUsage, type SlowLine } from "../../network/index.ts";
 import { percentile } from "../tor-latency.ts";
-import type { BenchedClient } from "./clients.ts";
 import type { ConfluxBench } from "./network.ts";
-import { describePair, legsOf, type PairCase } from "./pairs.ts";
-import { carry, type PairOptions } from "./transfers.ts";
+import { describePair, ENDS, type PairCase, withBoth } from "./pairs.ts";
+import { carry, type TransferOptions, WAYS, type Way } from "./transfers.ts";
 import { onTunnel } from "./tunnel.ts";
 
 /** 40 Mbit/s, each way. */
@@ -29,7 +28,7 @@ interface LineUse {
 
 /** What one stream brings where lines are the limit; medians. */
 export interface LineFigures extends PairCase {
-  readonly direction: Direction;
+  readonly way: Way;
   readonly bytesPerSecond: number;
   /** Of what came over the lines, the part that came over the longer one. */
   readonly far: number;
@@ -37,71 +36,76 @@ export interface LineFigures extends PairCase {
   readonly lineCpu: number;
 }
 
-/** Measures each pair over the lines, one after the other, over a tunnel of its own for each round; a single leg is the nearer guard's. */
+/** Measures all pairs of ends over the lines: two legs, and one by the nearer guard, in turn, over a tunnel of its own for each round. */
 export const measureLines = async (
   bench: ConfluxBench,
-  pairs: ReadonlyArray<PairCase>,
-  options: PairOptions,
+  { bytes, rounds, onProgress }: TransferOptions,
 ): Promise<ReadonlyArray<LineFigures>> => {
   for (const [name, settings] of Object.entries(LINES)) await bench.network.line(name).set(settings);
   const figures: Array<LineFigures> = [];
-  for (const pair of pairs) {
-    const client = await bench.start(pair.client, pair.exit, {
-      conflux: pair.conflux,
-      ...(pair.conflux ? {} : { without: FAR }),
-    });
-    for (const direction of ["down", "up"] as const)
-      figures.push(await measurePair(bench, client, pair, direction, options));
-    await client.stop();
+  for (const ends of ENDS) {
+    const measure = async (both: ReadonlyArray<PairCase>): Promise<void> => {
+      for (const way of WAYS) {
+        const measured = both.map((pair) => ({ pair, results: [] as Array<Carried> }));
+        for (let round = 0; round < rounds; round++) {
+          for (const { pair, results } of measured) {
+            const name = `${way} ${round}`;
+            onProgress(`${describePair(pair)}, over lines: ${name}`);
+            results.push(
+              await onTunnel(bench, pair, name, (isolation) => carryOverLines(bench, pair, isolation, way, bytes)),
+            );
+          }
+        }
+        for (const { pair, results } of measured) figures.push({ ...pair, way, ...middleOf(results) });
+      }
+    };
+    await withBoth(bench, ends, measure, FAR);
   }
   return figures;
 };
 
-const measurePair = async (
-  bench: ConfluxBench,
-  client: BenchedClient,
-  pair: PairCase,
-  direction: "down" | "up",
-  { bytes, rounds, onProgress }: PairOptions,
-): Promise<LineFigures> => {
-  const rates: Array<number> = [];
-  const far: Array<number> = [];
-  let lineCpu = 0;
-  for (let round = 0; round < rounds; round++) {
-    const name = `${direction} ${round}`;
-    onProgress(`${describePair(pair)}, over lines: ${name}`);
-    await onTunnel(bench, client, { name, legs: legsOf(pair) }, async (isolation) => {
-      // Opens the windows of the legs; not counted.
-      await carry(bench, client, isolation, direction, bytes / 4);
-      const before = await lineUse(bench, direction);
-      const report = await carry(bench, client, isolation, direction, bytes);
-      const after = await lineUse(bench, direction);
-      const [overNear, overFar] = difference(before.bytes, after.bytes);
-      if (overNear + overFar < report.bytes) throw new Error(`${name}: not all bytes came over the lines`);
-      rates.push(report.bytesPerSecond);
-      far.push(overFar / (overNear + overFar));
-      lineCpu = Math.max(
-        lineCpu,
-        ...difference(before.cpuSeconds, after.cpuSeconds).map((cpu) => cpu / report.seconds),
-      );
-    });
-  }
+type Carried = Pick<LineFigures, "bytesPerSecond" | "far" | "lineCpu">;
+
+const middleOf = (results: ReadonlyArray<Carried>): Carried => {
+  const median = (values: ReadonlyArray<number>): number => percentile(values, 0.5);
   return {
-    ...pair,
-    direction,
-    bytesPerSecond: percentile(rates, 0.5),
-    far: percentile(far, 0.5),
-    lineCpu,
+    bytesPerSecond: median(results.map(({ bytesPerSecond }) => bytesPerSecond)),
+    far: median(results.map(({ far }) => far)),
+    lineCpu: Math.max(...results.map(({ lineCpu }) => lineCpu)),
+  };
+};
+
+const carryOverLines = async (
+  bench: ConfluxBench,
+  { client, legs }: PairCase,
+  isolation: string,
+  way: Way,
+  all: number,
+): Promise<Carried> => {
+  // As long with one leg as with two.
+  const bytes = (all * legs) / 2;
+  // Opens the windows of the legs; not counted.
+  await carry(bench, client, isolation, way, bytes / 3);
+  const before = await lineUse(bench, way);
+  const report = await carry(bench, client, isolation, way, bytes);
+  const after = await lineUse(bench, way);
+  const [near, far] = difference(before.bytes, after.bytes);
+  if (near + far < report.bytes) throw new Error(`${isolation}: not all bytes came over the lines`);
+  const cpuSeconds = Math.max(...difference(before.cpuSeconds, after.cpuSeconds));
+  return {
+    bytesPerSecond: report.bytesPerSecond,
+    far: far / (near + far),
+    lineCpu: cpuSeconds / report.seconds,
   };
 };
 
 const difference = ([near, far]: Both, [laterNear, laterFar]: Both): Both => [laterNear - near, laterFar - far];
 
-const lineUse = async ({ network }: ConfluxBench, direction: "down" | "up"): Promise<LineUse> => {
+const lineUse = async ({ network }: ConfluxBench, way: Way): Promise<LineUse> => {
   const [near, far] = [network.line(NEAR), network.line(FAR)];
   const bytesOf = async (line: SlowLine): Promise<number> => {
     const { toRelay, fromRelay } = await line.carried();
-    return direction === "up" ? toRelay : fromRelay;
+    return way === "up" ? toRelay : fromRelay;
   };
   const cpuOf = ({ pid }: SlowLine): number => processUsage(pid)?.cpuSeconds ?? 0;
   return { bytes: [await bytesOf(near), await bytesOf(far)], cpuSeconds: [cpuOf(near), cpuOf(far)] };
@@ -110,16 +114,16 @@ const lineUse = async ({ network }: ConfluxBench, direction: "down" | "up"): Pro
 /** As a table, one line for each pair and direction: what the lines of its legs could carry is the whole. */
 export const formatLines = (figures: ReadonlyArray<LineFigures>): string =>
   formatTable(
-    ["client", "exit", "legs", "way", "MB/s", "of the lines", "over the longer one", "line: CPU"],
-    figures.map((figure) => [
-      figure.client,
-      figure.exit,
-      String(legsOf(figure)),
-      figure.direction,
-      (figure.bytesPerSecond / 1e6).toFixed(2),
-      percent(figure.bytesPerSecond / (legsOf(figure) * BYTES_PER_SECOND)),
-      percent(figure.far),
-      percent(figure.lineCpu),
+    ["client", "exit", "way", "legs", "MB/s", "of the lines", "over the longer one", "line: CPU"],
+    figures.map(({ ends, way, legs, bytesPerSecond, far, lineCpu }) => [
+      ends.client,
+      ends.exit,
+      way,
+      String(legs),
+      (bytesPerSecond / 1e6).toFixed(2),
+      percent(bytesPerSecond / (legs * BYTES_PER_SECOND)),
+      percent(far),
+      percent(lineCpu),
     ]),
   );
 

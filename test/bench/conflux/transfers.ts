@@ -1,30 +1,31 @@
-import {
-  cpuPerGigabyte,
-  type Direction,
-  dialOrigin,
-  formatTable,
-  runTransfers,
-  type TransferReport,
-} from "../../network/index.ts";
+import { cpuPerGigabyte, dialOrigin, formatTable, runTransfers, type TransferReport } from "../../network/index.ts";
 import { cpuOf } from "../client/transfers.ts";
 import { assertNoFailure } from "../tor-goodput.ts";
 import { percentile } from "../tor-latency.ts";
 import type { BenchedClient } from "./clients.ts";
 import type { ConfluxBench } from "./network.ts";
-import { describePair, legsOf, type PairCase } from "./pairs.ts";
+import { describePair, ENDS, type PairCase, withBoth } from "./pairs.ts";
 import { onTunnel } from "./tunnel.ts";
 
-/** What one stream over it costs and brings; medians. */
-export interface PairFigures extends PairCase {
-  readonly direction: Direction;
+/** The ways of a stream, each measured alone. */
+export const WAYS = ["down", "up"] as const;
+
+export type Way = (typeof WAYS)[number];
+
+/** What one stream over a tunnel costs and brings; medians. */
+export interface TransferFigures extends PairCase {
+  readonly way: Way;
   readonly bytesPerSecond: number;
+  /** Processor seconds for each gigabyte. */
   readonly exitCpu: number;
   readonly clientCpu: number;
 }
 
 /** How much. */
-export interface PairOptions {
+export interface TransferOptions {
+  /** In each round. */
   readonly bytes: number;
+  /** The median counts. */
   readonly rounds: number;
   readonly onProgress: (text: string) => void;
 }
@@ -34,7 +35,7 @@ export const carry = async (
   { origin }: Pick<ConfluxBench, "origin">,
   client: BenchedClient,
   isolation: string,
-  direction: Direction,
+  way: Way,
   size: number,
 ): Promise<TransferReport> => {
   const report = await runTransfers({
@@ -42,7 +43,7 @@ export const carry = async (
     count: 1,
     concurrency: 1,
     sizes: [size],
-    directions: [direction],
+    directions: [way],
     verify: false,
     timeoutMs: 300_000,
   });
@@ -50,58 +51,70 @@ export const carry = async (
   return report;
 };
 
-/** Measures each pair, one after the other, over a tunnel of its own for each round. */
-export const measurePairs = async (
+/** Measures all pairs of ends: two legs and one in turn, over a tunnel of its own for each round. */
+export const measureTransfers = async (
   bench: ConfluxBench,
-  pairs: ReadonlyArray<PairCase>,
-  { bytes, rounds, onProgress }: PairOptions,
-): Promise<ReadonlyArray<PairFigures>> => {
-  const figures: Array<PairFigures> = [];
-  for (const pair of pairs) {
-    const client = await bench.start(pair.client, pair.exit, pair);
-    const exit = bench.pidOf(pair.exit);
-    for (const direction of ["down", "up"] as const) {
-      const rates: Array<number> = [];
-      const exitCpu: Array<number> = [];
-      const clientCpu: Array<number> = [];
-      for (let round = 0; round < rounds; round++) {
-        const name = `${direction} ${round}`;
-        onProgress(`${describePair(pair)}: ${name}`);
-        await onTunnel(bench, client, { name, legs: legsOf(pair) }, async (isolation) => {
-          // Opens the windows of the legs, and warms a just-in-time compiler; not counted.
-          await carry(bench, client, isolation, direction, bytes / 5);
+  { bytes, rounds, onProgress }: TransferOptions,
+): Promise<ReadonlyArray<TransferFigures>> => {
+  const figures: Array<TransferFigures> = [];
+  for (const ends of ENDS) {
+    const exit = bench.pidOf(ends.exit);
+    await withBoth(bench, ends, async (both) => {
+      const one = (pair: PairCase, way: Way, name: string) =>
+        onTunnel(bench, pair, name, async (isolation) => {
+          // Opens the windows of the legs; not counted.
+          await carry(bench, pair.client, isolation, way, bytes / 5);
           const [ofExit, [ofClient, report]] = await cpuOf(exit, () =>
-            cpuOf(client.pid, () => carry(bench, client, isolation, direction, bytes)),
+            cpuOf(pair.client.pid, () => carry(bench, pair.client, isolation, way, bytes)),
           );
-          rates.push(report.bytesPerSecond);
-          exitCpu.push(cpuPerGigabyte(ofExit, report.bytes));
-          clientCpu.push(cpuPerGigabyte(ofClient, report.bytes));
+          return {
+            bytesPerSecond: report.bytesPerSecond,
+            exitCpu: cpuPerGigabyte(ofExit, report.bytes),
+            clientCpu: cpuPerGigabyte(ofClient, report.bytes),
+          };
         });
+      for (const way of WAYS) {
+        onProgress(`${ends.client} to ${ends.exit}: ${way}`);
+        // A relay runs for weeks: what a just-in-time compiler does in its first minute is not what it costs.
+        for (const pair of both) await one(pair, way, `${way}, warm-up`);
+        const measured = both.map((pair) => ({ pair, results: [] as Array<Awaited<ReturnType<typeof one>>> }));
+        for (let round = 0; round < rounds; round++) {
+          for (const { pair, results } of measured) {
+            onProgress(`${describePair(pair)}: ${way} ${round}`);
+            results.push(await one(pair, way, `${way} ${round}`));
+          }
+        }
+        for (const { pair, results } of measured) {
+          const median = (of: keyof (typeof results)[number]): number =>
+            percentile(
+              results.map((result) => result[of]),
+              0.5,
+            );
+          figures.push({
+            ...pair,
+            way,
+            bytesPerSecond: median("bytesPerSecond"),
+            exitCpu: median("exitCpu"),
+            clientCpu: median("clientCpu"),
+          });
+        }
       }
-      figures.push({
-        ...pair,
-        direction,
-        bytesPerSecond: percentile(rates, 0.5),
-        exitCpu: percentile(exitCpu, 0.5),
-        clientCpu: percentile(clientCpu, 0.5),
-      });
-    }
-    await client.stop();
+    });
   }
   return figures;
 };
 
-/** As a table, one line for each pair and direction. */
-export const formatPairs = (figures: ReadonlyArray<PairFigures>): string =>
+/** As a table, one line for each pair, way and number of legs. */
+export const formatTransfers = (figures: ReadonlyArray<TransferFigures>): string =>
   formatTable(
-    ["client", "exit", "legs", "way", "MB/s", "exit: CPU s/GB", "client: CPU s/GB"],
-    figures.map((figure) => [
-      figure.client,
-      figure.exit,
-      String(legsOf(figure)),
-      figure.direction,
-      (figure.bytesPerSecond / 1e6).toFixed(1),
-      figure.exitCpu.toFixed(1),
-      figure.clientCpu.toFixed(1),
+    ["client", "exit", "way", "legs", "MB/s", "exit: CPU s/GB", "client: CPU s/GB"],
+    figures.map(({ ends, way, legs, bytesPerSecond, exitCpu, clientCpu }) => [
+      ends.client,
+      ends.exit,
+      way,
+      String(legs),
+      (bytesPerSecond / 1e6).toFixed(1),
+      exitCpu.toFixed(1),
+      clientCpu.toFixed(1),
     ]),
   );

@@ -1,20 +1,20 @@
 import type { Socket } from "node:net";
 import { eventually, formatRequest, SocketReader, socksConnect, writeAll } from "../../network/index.ts";
-import type { BenchedClient } from "./clients.ts";
 import type { ConfluxBench } from "./network.ts";
+import type { PairCase } from "./pairs.ts";
 
 /** How often another tunnel is asked for: a client may have taken what it had, for want of time to link another. */
 const ATTEMPTS = 10;
 
 /**
- * Does work on one tunnel that has so many legs, and checks that it has them: streams of the isolation that is given are on it.
+ * Does work on one tunnel of a client that has so many legs, and checks that it has them: streams of the isolation that is given are on it.
  *
  * @param name of the tunnel, as nobody else calls one
  */
 export const onTunnel = async <A>(
   { origin }: Pick<ConfluxBench, "origin">,
-  client: BenchedClient,
-  { name, legs }: { readonly name: string; readonly legs: number },
+  { client, legs }: Pick<PairCase, "client" | "legs">,
+  name: string,
   work: (isolation: string) => Promise<A>,
 ): Promise<A> => {
   let last: ReadonlyArray<number> = [];
