@@ -20,6 +20,8 @@ const inTurns = async (count: number, work: (index: number) => Promise<void>): P
 export class IdleCircuits implements Disposable {
   private readonly peer: LinkPeer;
   private readonly circuits: ReadonlyArray<HostileCircuit>;
+  /** Of the sets that they are in. */
+  private readonly nonces: Array<Buffer> = [];
 
   private constructor(peer: LinkPeer, circuits: ReadonlyArray<HostileCircuit>) {
     this.peer = peer;
@@ -44,16 +46,16 @@ export class IdleCircuits implements Disposable {
     });
   }
 
-  /** Links them two by two. @throws Error if one is refused */
-  async link(): Promise<void> {
-    await inTurns(Math.floor(this.circuits.length / 2), async (set) => {
-      const nonce = randomBytes(32);
-      for (const circuit of this.circuits.slice(2 * set, 2 * set + 2)) {
-        const numbers = { lastSeqnoSent: 0n, lastSeqnoReceived: 0n };
-        circuit.send(0, { _tag: "CONFLUX_LINK", nonce, ...numbers, desiredUx: ConfluxUx.HIGH_THROUGHPUT });
-        if (!(await circuit.receives(RelayCommand.CONFLUX_LINKED, 0))) throw new Error("no LINKED");
-        circuit.send(0, { _tag: "CONFLUX_LINKED_ACK" });
-      }
+  /** Makes each the first leg of a set, or another leg of those of other circuits. @throws Error if one is refused */
+  async link(others?: IdleCircuits): Promise<void> {
+    await inTurns(this.circuits.length, async (index) => {
+      const circuit = this.circuits[index]!;
+      const nonce = others?.nonces[index] ?? randomBytes(32);
+      this.nonces[index] = nonce;
+      const numbers = { lastSeqnoSent: 0n, lastSeqnoReceived: 0n };
+      circuit.send(0, { _tag: "CONFLUX_LINK", nonce, ...numbers, desiredUx: ConfluxUx.HIGH_THROUGHPUT });
+      if (!(await circuit.receives(RelayCommand.CONFLUX_LINKED, 0))) throw new Error("no LINKED");
+      circuit.send(0, { _tag: "CONFLUX_LINKED_ACK" });
     });
   }
 

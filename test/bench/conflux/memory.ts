@@ -11,22 +11,25 @@ interface Taken {
   readonly kept: number | undefined;
 }
 
-/** What idle circuits and sets take at an exit, in bytes for each. */
+/** What an exit takes for each. */
 export interface MemoryFigures {
   readonly exit: End;
+  /** A circuit on which nothing has come. */
   readonly circuit: Taken;
-  /** A circuit that has had a stream: as a leg, it has all that a circuit makes only when it is needed. */
+  /** A circuit that has had a stream. */
   readonly used: Taken;
-  /** Beyond its two circuits. */
-  readonly set: Taken;
+  /** A set and its first leg, beyond the leg's circuit; with what a circuit makes for its first messages. */
+  readonly firstLeg: Taken;
+  /** The same of another leg: how much less it is, is the set's own. */
+  readonly secondLeg: Taken;
 }
 
 /** Until what has been sent has come, and what ended is released. */
 const SETTLE_MS = 2_000;
 
 /**
- * Opens circuits at either exit, then links them to so many sets of two, then opens as many circuits again and has a stream on each, and
- * looks each time what the process has grown by.
+ * At either exit opens twice as many circuits as sets, makes half of them their first legs and then the rest their second ones; opens as many
+ * circuits again, and has a stream on each. Looks each time what the process has grown by.
  */
 export const measureMemory = async (
   bench: ConfluxBench,
@@ -55,27 +58,34 @@ const memoryAt = async (
   };
   {
     // What is made only once, such as compiled code.
-    using first = await IdleCircuits.open(target, Math.ceil(sets / 5) * 2);
+    const few = Math.ceil(sets / 5);
+    using first = await IdleCircuits.open(target, few);
     await first.link();
-    using second = await IdleCircuits.open(target, Math.ceil(sets / 5));
-    await second.use(bench.origin.port);
+    using second = await IdleCircuits.open(target, few);
+    await second.link(first);
+    using third = await IdleCircuits.open(target, few);
+    await third.use(bench.origin.port);
   }
   const before = await look();
-  using circuits = await IdleCircuits.open(target, 2 * sets);
+  using first = await IdleCircuits.open(target, sets);
+  using second = await IdleCircuits.open(target, sets);
   const opened = await look();
-  await circuits.link();
+  await first.link();
+  const begun = await look();
+  await second.link(first);
   const linked = await look();
-  using others = await IdleCircuits.open(target, 2 * sets);
+  using others = await IdleCircuits.open(target, sets);
   await others.use(bench.origin.port);
   const used = await look();
-  for (const { open } of [circuits, others]) {
-    if (open < 2 * sets) throw new Error(`${open} circuits are left of ${2 * sets}`);
+  for (const { open } of [first, second, others]) {
+    if (open < sets) throw new Error(`${open} circuits are left of ${sets}`);
   }
   return {
     exit,
     circuit: grownBy(before, opened, 2 * sets),
-    used: grownBy(linked, used, 2 * sets),
-    set: grownBy(opened, linked, sets),
+    used: grownBy(linked, used, sets),
+    firstLeg: grownBy(opened, begun, sets),
+    secondLeg: grownBy(begun, linked, sets),
   };
 };
 
@@ -92,13 +102,25 @@ const grownBy = (before: Taken, after: Taken, count: number): Taken => ({
   kept: after.kept === undefined || before.kept === undefined ? undefined : (after.kept - before.kept) / count,
 });
 
+/** Adds what several take, each so many times. */
+const sum = (...parts: ReadonlyArray<readonly [times: number, taken: Taken]>): Taken => ({
+  resident: parts.reduce((bytes, [times, { resident }]) => bytes + times * resident, 0),
+  kept: parts.some(([, { kept }]) => kept === undefined)
+    ? undefined
+    : parts.reduce((bytes, [times, { kept = 0 }]) => bytes + times * kept, 0),
+});
+
 /** As a table, in KiB. */
 export const formatMemory = (figures: ReadonlyArray<MemoryFigures>): string => {
   const kibibytes = (bytes: number): string => (bytes / 1024).toFixed(1);
   const cells = ({ resident, kept }: Taken): string =>
     kept === undefined ? kibibytes(resident) : `${kibibytes(resident)} (${kibibytes(kept)})`;
   return formatTable(
-    ["exit, KiB resident (without garbage)", "a circuit", "that has had a stream", "a set, beyond two circuits"],
-    figures.map(({ exit, circuit, used, set }) => [exit, ...[circuit, used, set].map(cells)]),
+    ["exit, KiB resident (kept)", "a circuit", "had a stream", "a leg", "a set of two", "beyond its legs"],
+    figures.map(({ exit, circuit, used, firstLeg, secondLeg }) => {
+      const leg = sum([1, circuit], [1, secondLeg]);
+      const set = sum([2, circuit], [1, firstLeg], [1, secondLeg]);
+      return [exit, ...[circuit, used, leg, set, sum([1, set], [-2, leg])].map(cells)];
+    }),
   );
 };
