@@ -18,7 +18,7 @@
  *     npm run bench -- --client --only cpu,bootstrap            some of cpu, goodput, bootstrap, memory, circuits, requests
  *     npm run bench -- --client --profile [--perf]              where the time of Allium's client goes
  *
- * Conflux, `tor`'s and Allium's at either end in all combinations, with two legs and with one, about a quarter of an hour:
+ * Conflux, `tor`'s and Allium's at either end in all combinations, with two legs and with one, about 20 minutes:
  *
  *     npm run bench -- --conflux --bytes 60000000 --rounds 3
  *     npm run bench -- --conflux --only lines,first-byte        some of goodput, lines, first-byte, memory
