@@ -41,7 +41,8 @@ export interface LinkedLegsParts {
  *
  * | a leg ends | the tunnel |
  * | --- | --- |
- * | before it is linked, or linked in a tunnel without a stream so far | has another built, and nobody gets it until that is linked; if none may be launched, it goes on with those that are left |
+ * | before its exit is asked to link it | has another built; if none may be launched, it goes on with those that are left |
+ * | after that, in a tunnel without a stream so far | ends |
  * | in a tunnel that was used | goes on with those that are left, if the set does |
  * | and was the last one | ends |
  */
@@ -121,7 +122,7 @@ export class LinkedLegs implements LegEvents, TunnelSet {
     this.lose(leg, why);
   }
 
-  /** A guard does not answer any more: legs through it are replaced while that may be. */
+  /** A guard does not answer any more: legs through it are of no use. */
   loseGuard(guard: Fingerprint): void {
     for (const leg of this.#tunnel.legs)
       if (leg.ticket.guard === guard && leg.state !== "building") this.lose(leg, "its guard does not answer");
@@ -131,21 +132,23 @@ export class LinkedLegs implements LegEvents, TunnelSet {
   lose(leg: Leg, why: string): void {
     const tunnel = this.#tunnel;
     const { builder, onChange, onOver } = this.#parts;
+    const isKnownToExit = leg.state === "linking" || leg.state === "open";
     builder.end(leg);
     if (tunnel.state === "ended" || !tunnel.legs.includes(leg)) return;
     const left = tunnel.legs.filter((other) => other !== leg);
     // What is told of its end is told of the leg that it ended with.
     if (left.length === 0) return onOver(tunnel, why);
+    // As long as the exit has not heard of it, it would send on it. Nobody misses the others, and another set is begun.
+    if (isKnownToExit && tunnel.dirtySince === undefined) return onOver(tunnel, why);
     tunnel.legs = left;
     if (this.#mayReplace()) this.#replace(left.length);
     if (!this.#settle()) onChange(tunnel);
   }
 
-  /** Once it carries something, a `tor` at the other end would not have another leg. */
+  /** Once all its legs are linked, the exit has them and expects no other. */
   #mayReplace(): boolean {
-    const { state, dirtySince } = this.#tunnel;
     const { network } = this.#parts;
-    return dirtySince === undefined && (state === "building" || state === "open") && network.ready && !network.isEnding;
+    return this.#tunnel.state === "building" && network.ready && !network.isEnding;
   }
 
   #replace(left: number): void {
@@ -157,7 +160,6 @@ export class LinkedLegs implements LegEvents, TunnelSet {
       const others = tunnel.legs.map(({ path }) => path) as [Path, ...Array<Path>];
       const leg = chooseLegWithGuard(table, others, guards, random);
       tunnel.legs = [...tunnel.legs, leg];
-      tunnel.state = "building";
       this.#build(leg);
     } catch (thrown) {
       // Then it goes on with those that are left.
