@@ -1,4 +1,4 @@
-import { mkdirSync, writeFileSync } from "node:fs";
+import { mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { requireProgram } from "./availability.ts";
 import { parseRouterStatuses, type RouterStatus } from "./consensus.ts";
@@ -42,6 +42,8 @@ export class TorNode implements AsyncDisposable {
 
   /** Starts the daemon, or starts it again, and waits for its control port. @throws ProcessFailedError, TorMissingError */
   async start(timeoutMs = 60_000): Promise<void> {
+    // That of an earlier run would be taken for this one's, and be wrong.
+    rmSync(this.cookieFile, { force: true });
     const daemon = await ManagedProcess.start({
       name: `tor ${this.nickname}`,
       command: requireProgram("tor"),
@@ -162,6 +164,10 @@ export class TorNode implements AsyncDisposable {
     }
   }
 
+  private get cookieFile(): string {
+    return join(this.dataDirectory, "control_auth_cookie");
+  }
+
   private get daemon(): ManagedProcess {
     if (this.process === undefined) throw new TypeError(`${this.nickname} was never started`);
     return this.process;
@@ -171,7 +177,7 @@ export class TorNode implements AsyncDisposable {
     const deadline = performance.now() + timeoutMs;
     for (;;) {
       try {
-        return await TorControl.connect(this.controlPort, join(this.dataDirectory, "control_auth_cookie"));
+        return await TorControl.connect(this.controlPort, this.cookieFile);
       } catch (error) {
         if (performance.now() > deadline) {
           throw new WaitTimeoutError(`the control port of ${this.nickname}`, timeoutMs, String(error));

@@ -118,6 +118,8 @@ const guardVotes = (guards: VotingOptions["guards"]): ReadonlyArray<TorrcLine> =
         ["TestingDirAuthVoteGuard", "*"],
       ]
     : [
+        // Without Stable nobody takes a relay for a guard, and who votes by a list of guards gives it to none that is new.
+        ["AuthDirVoteStableGuaranteeMinUptime", "0 seconds"],
         ["TestingDirAuthVoteGuard", guards.join(",")],
         ["TestingDirAuthVoteGuardIsStrict", 1],
       ];
