@@ -73,11 +73,12 @@ export const startBeside = async <A>(
 /** A network with Allium's relay in a process of its own, an exit. */
 export const startWithAllium = ({
   policy,
+  metrics = false,
   ...options
-}: TorNetworkOptions & { readonly policy?: ReadonlyArray<string> } = {}) =>
+}: TorNetworkOptions & { readonly policy?: ReadonlyArray<string>; readonly metrics?: boolean } = {}) =>
   startBeside(
     options,
-    (network) => AlliumRelay.start(network, { extra: { exit: openExit(network, policy) } }),
+    (network) => AlliumRelay.start(network, { metrics, extra: { exit: openExit(network, policy) } }),
     (network, allium) => allium.whileRunning(waitUntilKnown(network, allium)),
   );
 

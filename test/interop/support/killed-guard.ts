@@ -1,0 +1,149 @@
+import type { Socket } from "node:net";
+import { assert } from "@effect/vitest";
+import {
+  eventually,
+  type Origin,
+  runTransfers,
+  type SocketReader,
+  socksConnect,
+  type TorNetwork,
+  type TorNetworkOptions,
+  waitForConnection,
+} from "../../network/index.ts";
+import { ask } from "./allium.ts";
+import type { ConfluxClient } from "./conflux.ts";
+
+/** 40 Mbit/s: what is moved is still on its way when the guard dies. */
+const RATE = 5_000_000;
+
+/**
+ * The guards, and how far each is away, so far apart that both ends take the same leg of a set for the better one: a stream with little
+ * to say keeps to it.
+ */
+const DELAYS: Readonly<Record<string, number>> = { relay0: 5, relay1: 60, relay2: 115 };
+
+/** A network whose clients come in over lines that differ. */
+export const UNLIKE_GUARDS = {
+  relays: 5,
+  consensusParams: { cfx_enabled: 1 },
+  equalBandwidths: true,
+  lines: Object.fromEntries(
+    Object.entries(DELAYS).map(([guard, delayMs]) => [guard, { delayMs, bytesPerSecond: RATE }]),
+  ),
+  voting: { guards: Object.keys(DELAYS) },
+} satisfies TorNetworkOptions;
+
+/** How long an application may wait to hear that its stream is gone: far below anything's timeout. */
+const AT_ONCE_MS = 2_000;
+
+/** Of an upload and of a download: more than there is time for. */
+const ENDLESS = 200_000_000;
+
+/** A stream to the origin that says little. */
+interface QuietStream extends Disposable {
+  /** Says something and waits until it comes back. */
+  readonly isAlive: () => Promise<boolean>;
+}
+
+/** Less than a window, and more than is said on a line while circuits are built. */
+const WORD = Buffer.alloc(40_000, "word");
+
+const quietStream = async (socket: Socket): Promise<QuietStream> => {
+  const reader: SocketReader = ask(socket, { mode: "echo" });
+  const isAlive = async (): Promise<boolean> => {
+    socket.write(WORD);
+    return (await reader.exactly(WORD.length)).equals(WORD);
+  };
+  return { isAlive, [Symbol.dispose]: () => socket.destroy() };
+};
+
+/** Of these guards the one that is furthest away. */
+const furthest = (guards: ReadonlyArray<string>): string =>
+  guards.reduce((far, guard) => ((DELAYS[guard] ?? 0) > (DELAYS[far] ?? 0) ? guard : far));
+
+/**
+ * Opens one on a set of which both ends use the leg over the shorter line alone. What a program does for the first time takes long, and a
+ * round trip that was measured then may mislead: then another set is tried.
+ */
+const quietStreamOnNearLeg = async (
+  network: TorNetwork,
+  client: ConfluxClient,
+  origin: Origin,
+): Promise<QuietStream> => {
+  for (let attempt = 0; ; attempt++) {
+    await eventually("sets that nobody has used", async () => {
+      const unused = (await client.sets()).filter(({ isUsed }) => !isUsed);
+      return unused.length >= 2;
+    });
+    const stream = await quietStream(await socksConnect(client.socks(`quiet${attempt}`), origin.host, origin.port));
+    const [set, ...others] = (await client.sets()).filter(({ streams }) => streams > 0);
+    assert.isDefined(set, "it is on a set");
+    assert.isEmpty(others);
+    const line = network.line(furthest(set.guards));
+    const before = await line.carried();
+    assert.isTrue(await stream.isAlive());
+    if ((await line.carried()) - before < WORD.length) return stream;
+    assert.isBelow(attempt, 5, "a set that keeps to the leg over the shorter line");
+    stream[Symbol.dispose]();
+    await eventually("the stream to be over", async () => (await client.sets()).every(({ streams }) => streams === 0));
+  }
+};
+
+/**
+ * A guard dies while an upload and a download go over the set of two legs that one of them comes in by: no farewell, as when its machine
+ * loses power. Both streams end at once, for the application and at the exit; a stream whose leg to that guard carried nothing goes on;
+ * the next request is served.
+ */
+export const assertEndsWithGuard = async (
+  network: TorNetwork,
+  client: ConfluxClient,
+  origin: Origin,
+): Promise<void> => {
+  using quiet = await quietStreamOnNearLeg(network, client, origin);
+  let moved = 0;
+  let overAt = 0;
+  const moving = runTransfers({
+    dial: () => socksConnect(client.socks("busy"), origin.host, origin.port),
+    count: 2,
+    concurrency: 2,
+    sizes: [ENDLESS],
+    directions: ["down", "up"],
+    onBytes: (bytes) => {
+      moved += bytes;
+    },
+    onResult: () => {
+      overAt = performance.now();
+    },
+  });
+  await eventually("both legs to be in use", () => moved > 2 * RATE);
+  const sets = (await client.sets()).filter(({ streams }) => streams > 0);
+  assert.deepStrictEqual(sets.map(({ streams }) => streams).toSorted(), [1, 2], "a set for each isolation");
+  const far = furthest(sets.flatMap(({ guards }) => guards));
+
+  const killedAt = performance.now();
+  await network.node(far).kill();
+  const report = await moving;
+  console.log(`the application hears of it after ${(overAt - killedAt).toFixed(0)} ms`);
+  assert.lengthOf(report.failures, 2);
+  assert.isBelow(overAt - killedAt, AT_ONCE_MS);
+  assert.isTrue(await quiet.isAlive(), "the quiet stream goes on");
+  const isBusy = ({ mode, open }: { readonly mode: string | undefined; readonly open: boolean }) =>
+    open && mode === "transfer";
+  await eventually("the exit to let go of the streams", async () => !(await origin.connections()).some(isBusy));
+  console.log(`the exit lets go of it after ${(performance.now() - killedAt).toFixed(0)} ms`);
+  await eventually(
+    "the next request to be served",
+    async () => {
+      const next = { count: 1, sizes: [1_000_000], timeoutMs: 20_000 };
+      const { failures } = await runTransfers({
+        ...next,
+        dial: () => socksConnect(client.socks("next"), origin.host, origin.port),
+      });
+      return failures.length === 0;
+    },
+    { timeoutMs: 60_000 },
+  );
+  console.log(`the next request is served after ${(performance.now() - killedAt).toFixed(0)} ms`);
+  assert.isTrue(await quiet.isAlive(), "the quiet stream still goes on");
+  await waitForConnection(origin, ({ mode, open }) => mode === "echo" && open);
+};
