@@ -87,27 +87,6 @@ describeWithTor("cells of a tor client that wait at Allium as the exit for those
     assert.strictEqual((await page()).sum("allium_conflux_waiting_bytes"), 0);
   });
 
-  it("are let go of with their set when they are as many as may be, and the application hears of it", async () => {
-    for (const line of lines) await line.set({ delayMs: 5 });
-    const [, far] = lines;
-    // An XON may be held up on the line that stands still: then the client sends no more, and little waits.
-    let bytes = 0;
-    for (let attempt = 0; attempt < 3 && bytes < REORDER_BYTES / 2; attempt++) {
-      const moving = uploads(() => `endless${attempt}`, { count: 1, sizes: [500_000_000], timeoutMs: 18_000 });
-      const stall = async () => {
-        await pause(1_000);
-        await far?.stall(true);
-      };
-      const seen = await watching(Promise.all([moving, stall()]));
-      await far?.stall(false);
-      assert.lengthOf(seen.result[0].failures, 1);
-      ({ bytes } = seen);
-    }
-    assert.isAbove(bytes, REORDER_BYTES / 2, "many have waited");
-    assert.isAtMost(bytes, REORDER_BYTES);
-    assert.strictEqual((await page()).sum("allium_conflux_waiting_bytes"), 0);
-  });
-
   it("with nothing to warn of, on either side", () => {
     assert.deepStrictEqual(client.warnings(), []);
     assert.deepStrictEqual(texts(allium.warnings()), []);
