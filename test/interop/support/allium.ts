@@ -74,11 +74,17 @@ export const startBeside = async <A>(
 export const startWithAllium = ({
   policy,
   metrics = false,
+  conflux = {},
   ...options
-}: TorNetworkOptions & { readonly policy?: ReadonlyArray<string>; readonly metrics?: boolean } = {}) =>
+}: TorNetworkOptions & {
+  readonly policy?: ReadonlyArray<string>;
+  readonly metrics?: boolean;
+  /** Its `[conflux]`. */
+  readonly conflux?: Readonly<Record<string, boolean>>;
+} = {}) =>
   startBeside(
     options,
-    (network) => AlliumRelay.start(network, { metrics, extra: { exit: openExit(network, policy) } }),
+    (network) => AlliumRelay.start(network, { metrics, extra: { exit: openExit(network, policy), conflux } }),
     (network, allium) => allium.whileRunning(waitUntilKnown(network, allium)),
   );
 
