@@ -137,7 +137,7 @@ const randomLink = (random: Random) => ({
   lastSeqnoSent: random.bytes(8).readBigUInt64BE(),
   lastSeqnoReceived: random.bytes(8).readBigUInt64BE(),
   desiredUx: byte(random),
-  ...(random.oneIn(2) && { resumption: true }),
+  ...(random.oneIn(2) && { resumption: random.uint32() }),
 });
 
 const randomResolved = (random: Random) =>
@@ -206,6 +206,7 @@ export const relayMessages: {
   CONFLUX_LINK: (random) => ({ _tag: "CONFLUX_LINK", ...randomLink(random) }),
   CONFLUX_LINKED: (random) => ({ _tag: "CONFLUX_LINKED", ...randomLink(random) }),
   CONFLUX_LINKED_ACK: () => ({ _tag: "CONFLUX_LINKED_ACK" }),
+  CONFLUX_LEG_ENDED: (random) => ({ _tag: "CONFLUX_LEG_ENDED", leg: random.uint32() }),
   CONFLUX_REWIND: (random) => ({ _tag: "CONFLUX_REWIND", lastSeqno: random.bytes(8).readBigUInt64BE() }),
   CONFLUX_SWITCH: (random) => ({ _tag: "CONFLUX_SWITCH", relativeSeqno: random.uint32() }),
 };

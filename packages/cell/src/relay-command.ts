@@ -1,7 +1,7 @@
 /**
  * Commands of relay messages. tor-spec 6.1; proposal 329 for CONFLUX_*; rend-spec-v3 for 32 to 40; padding-spec 3 for
- * PADDING_NEGOTIATE and PADDING_NEGOTIATED; proposal 324 section 4 for XOFF and XON. CONFLUX_REWIND is ours, and sent only to who
- * has agreed to it (`ConfluxLinkPayload.resumption`).
+ * PADDING_NEGOTIATE and PADDING_NEGOTIATED; proposal 324 section 4 for XOFF and XON. CONFLUX_REWIND and CONFLUX_LEG_ENDED are
+ * ours, and sent only to who has agreed to them (`ConfluxLinkPayload.resumption`).
  */
 export const RelayCommand = {
   BEGIN: 1,
@@ -37,6 +37,7 @@ export const RelayCommand = {
   XOFF: 43,
   XON: 44,
   CONFLUX_REWIND: 225,
+  CONFLUX_LEG_ENDED: 226,
 } as const;
 
 /** The number of a relay command that this package knows. A message's command byte may be another: see {@link relayCommandName}. */
@@ -55,4 +56,5 @@ export const relayCommandName = (command: number): RelayCommandName | undefined 
 /** Whether messages of this command are about how circuits are linked, and not about a stream. */
 export const isConfluxCommand = (command: number): boolean =>
   (command >= RelayCommand.CONFLUX_LINK && command <= RelayCommand.CONFLUX_SWITCH) ||
-  command === RelayCommand.CONFLUX_REWIND;
+  command === RelayCommand.CONFLUX_REWIND ||
+  command === RelayCommand.CONFLUX_LEG_ENDED;

@@ -69,6 +69,28 @@ describe("flow control and conflux", () => {
     }
   });
 
+  it("CONFLUX_LINK of one who offers to resume, and whatever else may be behind it", () => {
+    const body = `01${"ab".repeat(32)}${"00".repeat(16)}03`;
+    const tag = Buffer.from("allium-resumption-1").toString("hex");
+    for (const _tag of ["CONFLUX_LINK", "CONFLUX_LINKED"] as const) {
+      const plain = read(_tag, body);
+      assert.notProperty(plain, "resumption");
+      assert.deepStrictEqual(read(_tag, `${body}${tag}00000007`), { ...plain, resumption: 7 });
+      assert.deepStrictEqual(encodeRelayBody({ ...plain, resumption: 7 } as never), hex(`${body}${tag}00000007`));
+      for (const other of ["00", tag, `${tag}000007`, `00${tag}00000007`])
+        assert.deepStrictEqual(read(_tag, `${body}${other}`), plain, other);
+    }
+  });
+
+  it("CONFLUX_REWIND and CONFLUX_LEG_ENDED", () => {
+    const rewind = { _tag: "CONFLUX_REWIND", lastSeqno: 2n ** 63n + 1n } as const;
+    assert.deepStrictEqual(read("CONFLUX_REWIND", "8000000000000001"), rewind);
+    assert.deepStrictEqual(encodeRelayBody(rewind), hex("8000000000000001"));
+    const ended = { _tag: "CONFLUX_LEG_ENDED", leg: 3 } as const;
+    assert.deepStrictEqual(read("CONFLUX_LEG_ENDED", "00000003"), ended);
+    assert.deepStrictEqual(encodeRelayBody(ended), hex("00000003"));
+  });
+
   it("CONFLUX_LINKED_ACK and CONFLUX_SWITCH", () => {
     assert.deepStrictEqual(read("CONFLUX_LINKED_ACK", ""), { _tag: "CONFLUX_LINKED_ACK" });
     assert.deepStrictEqual(encodeRelayBody({ _tag: "CONFLUX_LINKED_ACK" }), hex(""));

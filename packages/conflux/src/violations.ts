@@ -225,7 +225,7 @@ export const violationTable = {
     reason: PROTOCOL,
   },
   "resumption-unasked": {
-    what: "LINKED that takes an offer to resume which was not made",
+    what: "LINKED that takes an offer to resume which was not made, or another leg's",
     from: "ours",
     by: "handshake",
     ends: "leg",
@@ -268,7 +268,7 @@ export const violationTable = {
     reason: PROTOCOL,
   },
   "rewind-unasked": {
-    what: "REWIND where nobody has agreed to resume",
+    what: "REWIND or LEG_ENDED where nobody has agreed to resume",
     from: "ours",
     by: "sequence",
     ends: "set",
@@ -282,7 +282,7 @@ export const violationTable = {
     reason: PROTOCOL,
   },
   "switch-flood": {
-    what: "SWITCHes in a row with no cell between",
+    what: "SWITCHes, REWINDs and LEG_ENDEDs in a row with no cell between",
     from: "proposal 329, 4.2.1; Arti allows none on a leg after another",
     by: "sequence",
     ends: "set",

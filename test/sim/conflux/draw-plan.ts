@@ -19,6 +19,9 @@ export const planOf = (seed: number): Plan => {
 /** Nearly all that happens by itself happens before: later there are only stalls, and what waits for somebody. */
 const BUSY_MILLIS = 800;
 
+/** After all that anybody waits for. */
+const NEVER_MILLIS = 600_000;
+
 class Draw {
   private readonly seed: number;
   readonly random: Random;
@@ -81,7 +84,12 @@ class Draw {
     const { random } = this;
     const legs = [...plan.legs.slice(0, MAX_LEGS - 1), this.leg(plan.legs.length, true)];
     const last = legs.length - 1;
-    const told = (): number => random.below(random.pick([2, 100, 3_000]));
+    // One end hears of it from the other: relays may hold back a DESTROY for as long as they like.
+    const told = (): Readonly<Record<End, number>> => {
+      const soon = random.below(random.pick([2, 100, 3_000]));
+      const late = random.pick([random.below(3_000), NEVER_MILLIS]);
+      return random.oneIn(2) ? { initiator: soon, responder: late } : { initiator: late, responder: soon };
+    };
     const speaker = (): SpeakerPlan => ({
       ...this.speaker(),
       bytes: random.below(MAX_BYTES),
@@ -102,7 +110,7 @@ class Draw {
             : {
                 at: 50 + random.below(BUSY_MILLIS),
                 how: "cut",
-                told: { initiator: told(), responder: told() },
+                told: told(),
               },
       })),
       streams: plan.streams.map((stream) => ({

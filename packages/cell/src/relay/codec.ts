@@ -42,6 +42,7 @@ const codecs: { readonly [Tag in RelayMessageTag]: BodyCodec<MessageOf<Tag>> } =
   CONFLUX_LINKED: { read: conflux.readConfluxLinked, write: conflux.writeConfluxLinked },
   CONFLUX_LINKED_ACK: { read: conflux.readConfluxLinkedAck, write: conflux.writeConfluxLinkedAck },
   CONFLUX_SWITCH: { read: conflux.readConfluxSwitch, write: conflux.writeConfluxSwitch },
+  CONFLUX_LEG_ENDED: { read: conflux.readConfluxLegEnded, write: conflux.writeConfluxLegEnded },
   CONFLUX_REWIND: { read: conflux.readConfluxRewind, write: conflux.writeConfluxRewind },
   PADDING_NEGOTIATE: { read: circuit.readPaddingNegotiate, write: circuit.writePaddingNegotiate },
   PADDING_NEGOTIATED: { read: circuit.readPaddingNegotiated, write: circuit.writePaddingNegotiated },

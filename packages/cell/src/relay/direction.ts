@@ -6,8 +6,18 @@ import { relayMessageReader, relayMessageTags } from "./codec.ts";
 // | -------- | ---------------------------------------------------------------------------------------------------- |
 // | forward  | BEGIN, BEGIN_DIR, RESOLVE, EXTEND, EXTEND2, TRUNCATE, PADDING_NEGOTIATE, CONFLUX_LINK, ..._LINKED_ACK |
 // | backward | CONNECTED, RESOLVED, EXTENDED, EXTENDED2, TRUNCATED, PADDING_NEGOTIATED, CONFLUX_LINKED               |
-// | both     | DATA, END, SENDME, DROP, XON, XOFF, CONFLUX_SWITCH, CONFLUX_REWIND                                    |
-const bothWays = ["DATA", "END", "SENDME", "DROP", "XON", "XOFF", "CONFLUX_SWITCH", "CONFLUX_REWIND"] as const;
+// | both     | DATA, END, SENDME, DROP, XON, XOFF, CONFLUX_SWITCH, CONFLUX_REWIND, CONFLUX_LEG_ENDED                 |
+const bothWays = [
+  "DATA",
+  "END",
+  "SENDME",
+  "DROP",
+  "XON",
+  "XOFF",
+  "CONFLUX_SWITCH",
+  "CONFLUX_REWIND",
+  "CONFLUX_LEG_ENDED",
+] as const;
 
 /**
  * Reads a message that comes from the circuit's initiator: what a relay may receive.

@@ -196,10 +196,10 @@ export interface ConfluxLinkPayload {
   /** A {@link ConfluxUx} or an unknown byte. */
   readonly desiredUx: number;
   /**
-   * In LINK, the sender can keep cells to send them again ({@link ConfluxRewind}), and offers to; in LINKED, the offer is taken. Not of proposal 329:
-   * only for those who are known to understand it.
+   * In LINK, the sender can keep cells to send them again ({@link ConfluxRewind}), and offers to; in LINKED, the offer is taken. The number by which
+   * {@link ConfluxLegEnded} names this leg; 32 bits. Not of proposal 329: only for those who are known to understand it.
    */
-  readonly resumption?: boolean;
+  readonly resumption?: number;
 }
 
 /** A client asks to link this circuit into a conflux set. Proposal 329, 2.1. */
@@ -235,6 +235,16 @@ export interface ConfluxRewind {
 }
 
 /**
+ * Another leg of the set has ended at the sender's end: a relay may hold back the DESTROY that says so. Not of proposal 329: only between two ends
+ * that have agreed to `resumption`.
+ */
+export interface ConfluxLegEnded {
+  readonly _tag: "CONFLUX_LEG_ENDED";
+  /** The number that LINK gave the leg; 32 bits. */
+  readonly leg: number;
+}
+
+/**
  * Every relay message that this package reads and writes. The tag is the name of the command; byte fields are copies and
  * outlive the slab that they were read from.
  */
@@ -262,4 +272,5 @@ export type RelayMessage =
   | ConfluxLinked
   | ConfluxLinkedAck
   | ConfluxSwitch
-  | ConfluxRewind;
+  | ConfluxRewind
+  | ConfluxLegEnded;

@@ -132,8 +132,9 @@ class RelayHandler implements IngressHandler {
         return this.options.onConflux?.(message) ?? violation(message._tag, "conflux is not offered");
       case "PADDING_NEGOTIATE":
       case "UNRECOGNIZED":
-      // Where nobody has agreed to it, it is what nobody knows.
+      // Where nobody has agreed to them, they are what nobody knows.
       case "CONFLUX_REWIND":
+      case "CONFLUX_LEG_ENDED":
         return Effect.void;
       default:
         return violation(message._tag, "not on this circuit");

@@ -39,6 +39,8 @@ export class InitiatorLeg {
   peerUx = 0;
   /** Whether both ends keep what they send. */
   resumption = false;
+  /** The leg's number in its set, as LINK tells it. */
+  number = 0;
   private sentUs = Micros(0);
   private readonly nonce: Buffer;
   private readonly desiredUx: number;
@@ -55,11 +57,13 @@ export class InitiatorLeg {
   /**
    * The LINK to send now, once.
    * @param numbers how far the set is on this end
+   * @param number that of the leg in its set
    */
-  link(numbers: SetNumbers, nowUs: Micros): ConfluxLink {
+  link(numbers: SetNumbers, nowUs: Micros, number = 0): ConfluxLink {
     if (this.state !== "unlinked") throw new RangeError("LINK was sent already");
     this.state = "linking";
     this.own = numbers;
+    this.number = number;
     this.sentUs = nowUs;
     return {
       _tag: "CONFLUX_LINK",
@@ -67,7 +71,7 @@ export class InitiatorLeg {
       lastSeqnoSent: BigInt(numbers.sent),
       lastSeqnoReceived: BigInt(numbers.received),
       desiredUx: this.desiredUx,
-      ...(this.offers && { resumption: true }),
+      ...(this.offers && { resumption: number }),
     };
   }
 
@@ -81,13 +85,14 @@ export class InitiatorLeg {
     if (!timingSafeEqual(message.nonce, this.nonce)) return "other-nonce";
     const peer = numbersOf(message);
     if (peer === undefined) return "number-overflow";
-    if (message.resumption === true && !this.offers) return "resumption-unasked";
+    const { resumption } = message;
+    if (resumption !== undefined && (!this.offers || resumption !== this.number)) return "resumption-unasked";
     if (nowUs - this.sentUs >= this.timeoutUs) return "linked-late";
     this.state = "linked";
     this.rttUs = roundTripUs(this.sentUs, nowUs);
     this.peer = peer;
     this.peerUx = message.desiredUx;
-    this.resumption = message.resumption === true;
+    this.resumption = resumption !== undefined;
     return undefined;
   }
 

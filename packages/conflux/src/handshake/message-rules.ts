@@ -57,6 +57,7 @@ const atInitiator = (command: number, state: InitiatorState): ConfluxViolationNa
       return state === "linked" ? "second-linked" : undefined;
     case RelayCommand.CONFLUX_SWITCH:
     case RelayCommand.CONFLUX_REWIND:
+    case RelayCommand.CONFLUX_LEG_ENDED:
       return state === "linked" ? undefined : "switch-unlinked";
     default:
       return state === "linking" && isMultiplexed(command) ? "stream-before-linked" : undefined;
@@ -81,6 +82,7 @@ const atResponder = (command: number, facts: ResponderFacts): ConfluxViolationNa
       return facts.state === "acknowledged" ? "second-ack" : undefined;
     case RelayCommand.CONFLUX_SWITCH:
     case RelayCommand.CONFLUX_REWIND:
+    case RelayCommand.CONFLUX_LEG_ENDED:
       if (facts.state === "unlinked") return "switch-unlinked";
       return facts.state === "linked" ? "switch-before-ack" : undefined;
     case RelayCommand.EXTEND:

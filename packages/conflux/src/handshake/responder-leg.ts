@@ -37,6 +37,8 @@ export class ResponderLeg {
   peerUx = 0;
   /** Whether both ends keep what they send. */
   resumption = false;
+  /** The leg's number in its set, as LINK told it to an end that takes offers to resume. */
+  number = 0;
   private isAsked = false;
   /** That of the set, until it is answered. */
   private nonce: Buffer | undefined = undefined;
@@ -63,7 +65,8 @@ export class ResponderLeg {
     this.nonce = message.nonce;
     this.peer = peer;
     this.peerUx = message.desiredUx;
-    this.resumption = this.takesOffer && message.resumption === true;
+    this.resumption = this.takesOffer && message.resumption !== undefined;
+    this.number = message.resumption ?? 0;
     return undefined;
   }
 
@@ -84,7 +87,7 @@ export class ResponderLeg {
       lastSeqnoSent: BigInt(numbers.sent),
       lastSeqnoReceived: BigInt(numbers.received),
       desiredUx: this.desiredUx,
-      ...(this.resumption && { resumption: true }),
+      ...(this.resumption && { resumption: this.number }),
     };
   }
 

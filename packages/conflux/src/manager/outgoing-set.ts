@@ -52,7 +52,7 @@ export const outgoingSet = ({ begun, now, ...offer }: OutgoingOptions): Outgoing
     Effect.gen(function* () {
       const machine = new InitiatorLeg(offer);
       const leg = yield* joinCircuit(set, circuit, hop, machine);
-      leg.say(machine.link(set.numbers, now()));
+      leg.say(machine.link(set.numbers, now(), leg.leg));
       yield* Effect.callback<void>((resume) => {
         if (leg.hasEnded) resume(Effect.void);
         else leg.onSettled = () => resume(Effect.void);

@@ -107,6 +107,12 @@ export class ReceiveSequence {
     return undefined;
   }
 
+  /** A message came that is about a leg alone. Returns the rule that it breaks: then the set is to be ended. */
+  onLegEnded(): ConfluxViolationName | undefined {
+    if (!this.resumes) return "rewind-unasked";
+    return ++this.idleSwitches > MAX_IDLE_SWITCHES ? "switch-flood" : undefined;
+  }
+
   /** `n` cells came on a leg. Returns the number of the first. */
   onCells(leg: number, n: number): number {
     const index = this.indexOf(leg);

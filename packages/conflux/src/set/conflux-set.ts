@@ -174,6 +174,7 @@ export class ConfluxSet implements Choosing, MemoryHolder {
     this.receiver.sequence.removeLeg(leg.leg);
     if (this.flow?.chosen === leg) this.flow.chosen = undefined;
     this.hasLostLeg = true;
+    this.resending?.tell(others, leg.machine.number);
     return fateOfSet(ended).ends;
   }
 

@@ -25,8 +25,8 @@ export class Departures {
   /** Sends what there is, as long as a leg takes it. Whether there was anything. */
   step(outlet: LinkReader<StreamBatch>, flow: SetFlow): boolean {
     const { resending } = this.set;
-    let moved = false;
     resending?.onSendmes(this.set.legs);
+    let moved = resending?.spread(this.set.legs, this.set.signal) ?? false;
     for (;;) {
       if (resending?.isDue === true) {
         this.giveBack(flow);

@@ -48,11 +48,21 @@ export class LegMessages {
         return this.set.receiver.sequence.onSwitch(leg.leg, message.relativeSeqno);
       case "CONFLUX_REWIND":
         return this.set.receiver.sequence.onRewind(leg.leg, message.lastSeqno);
+      case "CONFLUX_LEG_ENDED":
+        return this.onLegEnded(message.leg);
       case "CONFLUX_LINKED_ACK":
         return this.onAck(leg);
       default:
         return "second-link";
     }
+  }
+
+  /** The other end has lost a leg, of which this end may not hear for long. */
+  private onLegEnded(number: number): ConfluxViolationName | undefined {
+    const violation = this.set.receiver.sequence.onLegEnded();
+    if (violation !== undefined) return violation;
+    this.set.members.find(({ machine, hasEnded }) => machine.number === number && !hasEnded)?.circuit.stop("finished");
+    return undefined;
   }
 
   private onAck(leg: Leg): ConfluxViolationName | undefined {

@@ -1,7 +1,7 @@
 import { RelayCommand } from "@allium/cell";
 import { slabBytes, takeSlab } from "@allium/channel";
 import type { StreamBatch } from "@allium/circuit";
-import type { MemoryAccount } from "@allium/kernel";
+import type { MemoryAccount, Signal } from "@allium/kernel";
 import { isMultiplexed } from "../multiplexed.ts";
 import { ResendBuffer } from "../sequence/resend-buffer.ts";
 import type { SendSequence } from "../sequence/send-sequence.ts";
@@ -22,6 +22,8 @@ export type Again = Pick<StreamBatch, "slab" | "count" | "lead">;
 export class Resending {
   /** Cells that were sent again, so far. */
   sentAgain = 0;
+  /** What legs are to be told of others. */
+  private news: Array<{ readonly to: Leg; readonly ended: number }> = [];
   private readonly buffer = new ResendBuffer<Kept>();
   private readonly account: MemoryAccount;
   private readonly sending: SendSequence;
@@ -75,6 +77,23 @@ export class Resending {
       isWhole = this.buffer.onLegEnded(leg.leg);
     });
     return isWhole;
+  }
+
+  /** These legs are to be told that another one has ended: by its number in LINK. */
+  tell(legs: ReadonlyArray<Leg>, ended: number): void {
+    this.news = this.news.concat(legs.map((to) => ({ to, ended })));
+  }
+
+  /** Tells those of the legs that can be told now. Whether there was one. */
+  spread(legs: ReadonlyArray<Leg>, room: Signal): boolean {
+    if (this.news.length === 0) return false;
+    const before = this.news.filter(({ to }) => legs.includes(to));
+    this.news = before.filter(({ to, ended }) => {
+      if (to.outbound.writer.waitsForRoom(room)) return true;
+      to.say({ _tag: "CONFLUX_LEG_ENDED", leg: ended });
+      return false;
+    });
+    return this.news.length < before.length;
   }
 
   /** Takes what has to be sent again next, for a leg. Its room for DATA is the caller's to count. */

@@ -107,7 +107,7 @@ describe("a client's leg refuses", () => {
   });
 
   it("LINKED that takes an offer which it did not make", () => {
-    assert.strictEqual(linking().onLinked({ ...linked, resumption: true }, Micros(1)), "resumption-unasked");
+    assert.strictEqual(linking().onLinked({ ...linked, resumption: 0 }, Micros(1)), "resumption-unasked");
   });
 
   it("a second LINKED", () => {

@@ -28,7 +28,7 @@ const legWith = (stage: ExitStage, changes: Partial<ConfluxLink>): Effect.Effect
 
 const someResumes = ({ sets }: ExitStage): boolean => sets().some(({ resumes }) => resumes);
 
-const offer = { resumption: true } as const;
+const offer = { resumption: 7 } as const;
 
 /** On the first of two legs of a set that resumes. */
 const onResuming = (say: (leg: RawLeg, other: RawLeg, stage: ExitStage) => unknown) => (stage: ExitStage) =>
@@ -145,6 +145,22 @@ export const resumptionCases: ReadonlyArray<HostileInitiator> = [
       leg.begin();
       leg.data(2 * MAX_IDLE_SWITCHES);
       for (let back = 0; back <= MAX_IDLE_SWITCHES; back++) rewind(leg, BigInt(2 * MAX_IDLE_SWITCHES - back));
+    }),
+  },
+  {
+    what: "LEG_ENDED on a leg of a set that does not resume",
+    rule: "rewind-unasked",
+    config: resuming,
+    end: PROTOCOL,
+    play: onLegs((leg) => leg.say({ _tag: "CONFLUX_LEG_ENDED", leg: 0 })),
+  },
+  {
+    what: "LEG_ENDEDs with no cell between",
+    rule: "switch-flood",
+    config: resuming,
+    end: PROTOCOL,
+    play: onResuming((leg) => {
+      for (let sent = 0; sent <= MAX_IDLE_SWITCHES; sent++) leg.say({ _tag: "CONFLUX_LEG_ENDED", leg: 100 + sent });
     }),
   },
   {
