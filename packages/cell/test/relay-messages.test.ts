@@ -73,10 +73,12 @@ describe("flow control and conflux", () => {
     const body = `01${"ab".repeat(32)}${"00".repeat(16)}03`;
     const tag = Buffer.from("allium-resumption-1").toString("hex");
     for (const _tag of ["CONFLUX_LINK", "CONFLUX_LINKED"] as const) {
-      const plain = read(_tag, body);
-      assert.notProperty(plain, "resumption");
-      assert.deepStrictEqual(read(_tag, `${body}${tag}00000007`), { ...plain, resumption: 7 });
-      assert.deepStrictEqual(encodeRelayBody({ ...plain, resumption: 7 } as never), hex(`${body}${tag}00000007`));
+      const fields = { nonce: Buffer.alloc(32, 0xab), lastSeqnoSent: 0n, lastSeqnoReceived: 0n, desiredUx: 3 };
+      const plain = { _tag, ...fields };
+      assert.deepStrictEqual(read(_tag, body), plain);
+      const offer = { ...plain, resumption: 7 };
+      assert.deepStrictEqual(read(_tag, `${body}${tag}00000007`), offer);
+      assert.deepStrictEqual(encodeRelayBody(offer), hex(`${body}${tag}00000007`));
       for (const other of ["00", tag, `${tag}000007`, `00${tag}00000007`])
         assert.deepStrictEqual(read(_tag, `${body}${other}`), plain, other);
     }
