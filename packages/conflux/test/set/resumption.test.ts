@@ -41,6 +41,19 @@ describe("a set that resumes", () => {
     }).pipe(Effect.scoped),
   );
 
+  it.effect("outlives a leg of whose end the exit hears nothing but from the client", () =>
+    Effect.gen(function* () {
+      const linked = yield* makeLinked({ resumption: true }, ConfluxUx.HIGH_THROUGHPUT, true);
+      const { network, legs } = linked;
+      const lost = Effect.sync(() => {
+        network.relay("middle0").stall(true);
+        legs[0].stop("finished");
+      });
+      assert.isTrue(yield* echoWhile(linked, lost));
+      assert.strictEqual(network.relay("exit0").openCircuits, 1);
+    }).pipe(Effect.scoped),
+  );
+
   it.effect("ends with its last leg, as any does, and leaves nothing", () =>
     Effect.gen(function* () {
       const linked = yield* makeLinked({ resumption: true }, ConfluxUx.HIGH_THROUGHPUT, true);
