@@ -8,6 +8,7 @@
 // | MAX_CELLS_AHEAD | 2^20 | ours: half a gigabyte in flight |
 // | MAX_IDLE_SWITCHES | 8 | ours; Arti: none on a leg after another |
 // | RESEND_BYTES | 4 MiB | ours: a window of 8000 cells |
+// | MAX_ENDED_LEGS | 4 | ours: of which a leg that joins is told |
 // | FORCED_SWITCH_CELLS | 2^31 | proposal 329, 2.6 |
 // | MAX_RELATIVE_SEQNO | 2^32 - 2 | as `tor`, which asserts that it is below UINT32_MAX |
 // | DEFAULT_MAX_SETS | 8192 | ours; `tor` has none |
@@ -39,6 +40,9 @@ export const MAX_IDLE_SWITCHES = 8;
 
 /** Bytes of sent cells that are kept for being sent again, by default. */
 export const RESEND_BYTES = 4 * 1024 * 1024;
+
+/** Legs that have ended of which one that joins is told, the last of them: less than {@link MAX_IDLE_SWITCHES} messages. */
+export const MAX_ENDED_LEGS = 4;
 
 /** Cells by which a leg may fall behind before it has to be used, so that the next SWITCH on it fits 32 bits. */
 export const FORCED_SWITCH_CELLS = 2 ** 31;

@@ -127,6 +127,7 @@ export class ConfluxSet implements Choosing, MemoryHolder {
       this.selection = new LegSelection(this.scheduler(leg.machine.peerUx), this.params);
       this.flow = new SetFlow(this, leg);
     }
+    this.resending?.greet(leg);
     this.signal.notify();
     return undefined;
   }

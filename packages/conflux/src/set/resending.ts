@@ -2,6 +2,7 @@ import { RelayCommand } from "@allium/cell";
 import { slabBytes, takeSlab } from "@allium/channel";
 import type { StreamBatch } from "@allium/circuit";
 import type { MemoryAccount, Signal } from "@allium/kernel";
+import { MAX_ENDED_LEGS } from "../limits.ts";
 import { isMultiplexed } from "../multiplexed.ts";
 import { ResendBuffer } from "../sequence/resend-buffer.ts";
 import type { SendSequence } from "../sequence/send-sequence.ts";
@@ -22,6 +23,8 @@ export type Again = Pick<StreamBatch, "slab" | "count" | "lead">;
 export class Resending {
   /** Cells that were sent again, so far. */
   sentAgain = 0;
+  /** Legs that have ended, by their numbers: the last few. */
+  private ended: ReadonlyArray<number> = [];
   /** What legs are to be told of others. */
   private news: Array<{ readonly to: Leg; readonly ended: number }> = [];
   private readonly buffer = new ResendBuffer<Kept>();
@@ -79,9 +82,15 @@ export class Resending {
     return isWhole;
   }
 
-  /** These legs are to be told that another one has ended: by its number in LINK. */
+  /** These legs are to be told that another one has ended: by its number in LINK. So are those that join later: the others may be gone too. */
   tell(legs: ReadonlyArray<Leg>, ended: number): void {
+    this.ended = [...this.ended, ended].slice(-MAX_ENDED_LEGS);
     this.news = this.news.concat(legs.map((to) => ({ to, ended })));
+  }
+
+  /** A leg has joined. */
+  greet(to: Leg): void {
+    this.news = this.news.concat(this.ended.map((ended) => ({ to, ended })));
   }
 
   /** Tells those of the legs that can be told now. Whether there was one. */
