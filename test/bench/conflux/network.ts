@@ -44,8 +44,8 @@ export const startConfluxBench = async ({ lines, onProgress }: ConfluxBenchOptio
     exits: 1,
     clients: 0,
     equalBandwidths: true,
-    // Memory is measured by a peer that nobody knows, so that it need not be a client of one hop.
-    consensusParams: { cfx_enabled: 1, refuseunknownexits: 0 },
+    // Each round takes a set of its own. Memory is measured by a peer that nobody knows, so that it need not be a client of one hop.
+    consensusParams: { cfx_enabled: 1, cfx_max_linked_set: 100, refuseunknownexits: 0 },
     ...(guards === undefined ? {} : { lines, voting: { guards } }),
     onProgress: ({ phase, seconds, text }) => phase !== "client" && onProgress(`${seconds.toFixed(1)} s ${text}`),
     beside: async (starting) => {

@@ -1,5 +1,5 @@
 import type { Socket } from "node:net";
-import { eventually, formatRequest, SocketReader, socksConnect, writeAll } from "../../network/index.ts";
+import { eventually, formatRequest, pause, SocketReader, socksConnect, writeAll } from "../../network/index.ts";
 import type { ConfluxBench } from "./network.ts";
 import type { PairCase } from "./pairs.ts";
 
@@ -33,6 +33,8 @@ export const onTunnel = async <A>(
     } finally {
       socket.destroy();
     }
+    // Clients link a set a second at most.
+    await pause(1_000);
   }
   throw new Error(`${client.name}: a tunnel of ${last.join()} legs in place of ${legs}`);
 };
