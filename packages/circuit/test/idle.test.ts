@@ -1,5 +1,3 @@
-import { setFlagsFromString } from "node:v8";
-import { runInNewContext } from "node:vm";
 import { ChannelCommand, DestroyReason, encodeChannelBody } from "@allium/cell";
 import { type ChannelCircuit, layerEntropySeeded } from "@allium/channel";
 import { Signal } from "@allium/kernel";
@@ -7,23 +5,10 @@ import { assert, describe, it } from "@effect/vitest";
 import { Effect } from "effect";
 import { TestClock } from "effect/testing";
 import { assertNothingLeft, type Lab, makeLab, openRaw, settled } from "./support/lab.ts";
+import { memoryInUse } from "./support/memory-in-use.ts";
 import type { RawCircuit } from "./support/raw-client.ts";
 
 const KIB = 1024;
-
-setFlagsFromString("--expose-gc");
-const collectGarbage = runInNewContext("gc") as () => void;
-
-/** Bytes on the heap and beside it, without garbage. */
-const memoryInUse = Effect.promise(async () => {
-  for (let time = 0; time < 3; time++) {
-    // What is released natively, such as ciphers, is only after the collection that finds it.
-    await new Promise((resolve) => setImmediate(resolve));
-    collectGarbage();
-  }
-  const { heapUsed, external } = process.memoryUsage();
-  return heapUsed + external;
-});
 
 /** Few enough that none is dropped since the answers to those before have not left. */
 const BATCH = 500;

@@ -1,28 +1,13 @@
-import { setFlagsFromString } from "node:v8";
-import { runInNewContext } from "node:vm";
 import { ConfluxUx } from "@allium/cell";
 import { layerEntropySeeded } from "@allium/channel";
 import { confluxParams, layerConflux } from "@allium/conflux";
 import { assert, describe, it } from "@effect/vitest";
 import { Effect } from "effect";
 import { assertNothingLeft, type Lab, makeLab, openRaw, settled } from "../../circuit/test/support/lab.ts";
+import { memoryInUse } from "../../circuit/test/support/memory-in-use.ts";
 import type { RawCircuit } from "../../circuit/test/support/raw-client.ts";
 
 const KIB = 1024;
-
-setFlagsFromString("--expose-gc");
-const collectGarbage = runInNewContext("gc") as () => void;
-
-/** Bytes on the heap and beside it, without garbage. */
-const memoryInUse = Effect.promise(async () => {
-  for (let time = 0; time < 3; time++) {
-    // What is released natively, such as ciphers, is only after the collection that finds it.
-    await new Promise((resolve) => setImmediate(resolve));
-    collectGarbage();
-  }
-  const { heapUsed, external } = process.memoryUsage();
-  return heapUsed + external;
-});
 
 type Pair = readonly [RawCircuit, RawCircuit];
 

@@ -4,6 +4,7 @@ import type { StreamTrain } from "@allium/circuit";
 import type { LinkWriter } from "@allium/kernel";
 import { isMultiplexed } from "../multiplexed.ts";
 import type { ConfluxViolationName } from "../violations.ts";
+import { commandAt } from "./cells.ts";
 import type { ConfluxSet } from "./conflux-set.ts";
 import type { Leg } from "./leg.ts";
 import { earlyStream, type LegMessages } from "./leg-messages.ts";
@@ -132,8 +133,6 @@ export class Arrivals {
     }
   }
 }
-
-const commandAt = (slab: Buffer, index: number): number => slab[slabBytes(index)] as number;
 
 const isConflux = (slab: Buffer, index: number): boolean => isConfluxCommand(commandAt(slab, index));
 

@@ -1,7 +1,6 @@
-import { slabBytes } from "@allium/channel";
 import type { StreamBatch } from "@allium/circuit";
 import type { LinkReader } from "@allium/kernel";
-import { isMultiplexed } from "../multiplexed.ts";
+import { countedIn } from "./cells.ts";
 import type { ConfluxSet } from "./conflux-set.ts";
 import type { Leg } from "./leg.ts";
 import type { Resending } from "./resending.ts";
@@ -97,8 +96,7 @@ export class Departures {
   private send(leg: Leg, batch: StreamBatch): void {
     const { slab, count } = batch;
     const { sending, selection, resending } = this.set;
-    let counted = 0;
-    for (let index = 0; index < count; index++) if (isMultiplexed(slab[slabBytes(index)] as number)) counted++;
+    const counted = countedIn(slab, count);
     const relative = counted === 0 ? 0 : sending.send(leg.leg, counted);
     selection.sent(leg.seen, counted);
     if (counted > 0) resending?.keep(leg, batch, sending.sent - counted + 1, counted);

@@ -6,6 +6,7 @@ import { MAX_ENDED_LEGS } from "../limits.ts";
 import { isMultiplexed } from "../multiplexed.ts";
 import { ResendBuffer } from "../sequence/resend-buffer.ts";
 import type { SendSequence } from "../sequence/send-sequence.ts";
+import { commandAt } from "./cells.ts";
 import type { Leg } from "./leg.ts";
 
 /** The cells of a kept train, and of nothing else. */
@@ -146,8 +147,6 @@ export class Resending {
     this.account.adjust(this.buffer.bytes - before);
   }
 }
-
-const commandAt = (slab: Buffer, index: number): number => slab[slabBytes(index)] as number;
 
 const dataIn = (slab: Buffer, count: number): number => {
   let data = 0;

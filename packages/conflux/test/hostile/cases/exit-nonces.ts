@@ -3,7 +3,17 @@ import { Effect, Scope } from "effect";
 import { TestClock } from "effect/testing";
 import { aSecond } from "../../../../circuit/test/support/lab.ts";
 import type { HostileInitiator } from "../case.ts";
-import { nonceOf } from "../raw-leg.ts";
+import type { ExitStage } from "../exit-stage.ts";
+import { nonceOf, type RawLeg } from "../raw-leg.ts";
+
+/** LINK on one circuit more than a set may have. */
+const toFull = (open: (stage: ExitStage) => Effect.Effect<RawLeg>) => (stage: ExitStage) =>
+  Effect.gen(function* () {
+    const others = yield* Effect.all(Array.from({ length: MAX_LEGS }, () => open(stage)));
+    const leg = yield* stage.open();
+    leg.link();
+    return [leg, ...others];
+  });
 
 /** What an exit makes of the nonces of LINK, and of how many there are. */
 export const nonceCases: ReadonlyArray<HostileInitiator> = [
@@ -110,26 +120,14 @@ export const nonceCases: ReadonlyArray<HostileInitiator> = [
     what: "LINK to a set that is full",
     rule: "too-many-legs",
     end: "the leg ends: RESOURCELIMIT; its set goes on",
-    play: (stage) =>
-      Effect.gen(function* () {
-        const others = yield* Effect.all(Array.from({ length: MAX_LEGS }, () => stage.leg()));
-        const leg = yield* stage.open();
-        leg.link();
-        return [leg, ...others];
-      }),
+    play: toFull(({ leg }) => leg()),
   },
   {
     what: "LINK to a set that is full of legs that are not acknowledged",
     rule: "too-many-legs",
     end: "the leg ends: RESOURCELIMIT; its set goes on",
     isSpent: true,
-    play: (stage) =>
-      Effect.gen(function* () {
-        const others = yield* Effect.all(Array.from({ length: MAX_LEGS }, () => stage.linked()));
-        const leg = yield* stage.open();
-        leg.link();
-        return [leg, ...others];
-      }),
+    play: toFull(({ linked }) => linked()),
   },
   {
     what: "LINK on five circuits with one nonce at the same moment",
