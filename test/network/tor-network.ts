@@ -38,6 +38,8 @@ export interface TorNetworkOptions {
   readonly consensusParams?: Readonly<Record<string, number>>;
   /** Every relay is measured alike: paths do not lead through those alone that have carried something. @default false */
   readonly equalBandwidths?: boolean;
+  /** What these relays are measured at instead, by nickname, in the same unit as `EQUAL_BANDWIDTH`. Needs `equalBandwidths`. */
+  readonly bandwidths?: Readonly<Record<string, number>>;
   /** Lines in front of relays, by nickname: what clients, and Allium's relays, have to come through. @default none */
   readonly lines?: Readonly<Record<string, LineSettings>>;
   /** The policy of the network's exits. @default OPEN_EXIT_POLICY */
@@ -319,13 +321,19 @@ export class TorNetwork implements AsyncDisposable {
     return this.options.equalBandwidths === true ? [...this.relays, ...this.exits] : [];
   }
 
+  private bandwidthOf(nickname: string): number {
+    return this.options.bandwidths?.[nickname] ?? EQUAL_BANDWIDTH;
+  }
+
   private get bandwidthsFile(): string {
     return join(this.directory, "bandwidths");
   }
 
   /** What the authorities take for the work of bandwidth scanners (bandwidth-file-spec): they read it for every vote. */
   private writeBandwidths(nodes: ReadonlyArray<TorNode>): void {
-    const lines = nodes.map(({ fingerprint }) => `node_id=$${fingerprint} bw=${EQUAL_BANDWIDTH}\n`);
+    const lines = nodes.map(
+      ({ fingerprint, nickname }) => `node_id=$${fingerprint} bw=${this.bandwidthOf(nickname)}\n`,
+    );
     const written = `${this.bandwidthsFile}.new`;
     writeFileSync(written, `${Math.floor(Date.now() / 1000)}\n${lines.join("")}`);
     renameSync(written, this.bandwidthsFile);
@@ -343,7 +351,7 @@ export class TorNetwork implements AsyncDisposable {
             ({ nickname, flags, bandwidth }) =>
               expected.has(nickname) &&
               flags.has("Running") &&
-              (!measured.has(nickname) || bandwidth === EQUAL_BANDWIDTH),
+              (!measured.has(nickname) || bandwidth === this.bandwidthOf(nickname)),
           );
           if (round > 0 && authority === this.authorities[0]) {
             this.tell("consensus", `round ${round}: ${running.length} of ${expected.size} relays running`);

@@ -18,16 +18,20 @@ import type { ConfluxClient } from "./conflux.ts";
 const RATE = 5_000_000;
 
 /**
- * The guards, and how far each is away, so far apart that both ends take the same leg of a set for the better one: a stream with little
- * to say keeps to it.
+ * The guards, and how far each is away, so far apart that both ends take the same leg of a set for the better one, even while others
+ * fill its line: a stream with little to say keeps to it.
  */
-const DELAYS: Readonly<Record<string, number>> = { relay0: 5, relay1: 60, relay2: 115 };
+const DELAYS: Readonly<Record<string, number>> = { relay0: 5, relay1: 150, relay2: 300 };
+
+/** So much more than the guards have that paths need these for guards alone (dir-spec, 3.8.4): no leg's middle is another leg's guard. */
+const MIDDLE_BANDWIDTH = 20_000;
 
 /** A network whose clients come in over lines that differ. */
 export const UNLIKE_GUARDS = {
   relays: 5,
   consensusParams: { cfx_enabled: 1 },
   equalBandwidths: true,
+  bandwidths: { relay3: MIDDLE_BANDWIDTH, relay4: MIDDLE_BANDWIDTH },
   lines: Object.fromEntries(
     Object.entries(DELAYS).map(([guard, delayMs]) => [guard, { delayMs, bytesPerSecond: RATE }]),
   ),
