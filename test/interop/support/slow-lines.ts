@@ -50,6 +50,8 @@ interface Trouble {
   readonly before?: (lines: Lines) => Promise<void>;
   /** While the bytes move. */
   readonly meanwhile?: (lines: Lines) => Promise<void>;
+  /** What each line has to carry at least, in each direction. */
+  readonly overEach?: number;
 }
 
 const TROUBLES: Readonly<Record<string, Trouble>> = {
@@ -85,6 +87,7 @@ const TROUBLES: Readonly<Record<string, Trouble>> = {
         await far.set({ delayMs: 60, bytesPerSecond: RATE });
       }
     },
+    overEach: 1_000_000,
   },
 };
 
@@ -132,6 +135,12 @@ export const describeSlowLines = (title: string, start: () => Promise<Stage>): v
       await lines.far.set({ ...LINE, delayMs: 30 });
     };
 
+    /** What the near line and the far one have carried to their relays, and from them. */
+    const carried = async (): Promise<ReadonlyArray<number>> => {
+      const of = await Promise.all([lines.near, lines.far].map((line) => line.carried()));
+      return of.flatMap(({ toRelay, fromRelay }) => [toRelay, fromRelay]);
+    };
+
     /** Moves so many bytes both ways over a set, while something happens. Tells when the last stream was over. */
     const transfer = async (isolation: string, bytes: number, meanwhile: () => Promise<void> = async () => {}) => {
       await eventually("a set that nobody has used", async () => (await client.sets()).some(({ isUsed }) => !isUsed));
@@ -152,8 +161,14 @@ export const describeSlowLines = (title: string, start: () => Promise<Stage>): v
     for (const [isolation, trouble] of Object.entries(TROUBLES)) {
       it(trouble.test, async () => {
         await trouble.before?.(lines);
+        const before = await carried();
         const { report } = await transfer(isolation, trouble.bytes, async () => trouble.meanwhile?.(lines));
         assert.strictEqual(describeFailures(report), "");
+        const moved = (await carried()).map((bytes, index) => bytes - (before[index] ?? 0));
+        console.log(
+          `${isolation}: near up and down, far up and down, MB: ${moved.map((bytes) => (bytes / 1e6).toFixed(1))}`,
+        );
+        for (const bytes of moved) assert.isAtLeast(bytes, trouble.overEach ?? 0);
         await alike();
       });
     }
