@@ -2,6 +2,7 @@ import {
   formatRequest,
   formatTable,
   type LineSettings,
+  pause,
   SocketReader,
   socksConnect,
   writeAll,
@@ -16,6 +17,12 @@ import { onTunnel } from "./tunnel.ts";
 const LINES: Readonly<Record<string, LineSettings>> = { relay0: { delayMs: 20 }, relay1: { delayMs: 70 } };
 
 const [, FAR = ""] = Object.keys(LINES);
+
+/**
+ * Between two requests: `tor` leaves Nagle's algorithm on, so that a BEGIN right behind the END of the stream before waits until that is
+ * acknowledged, 40 ms later or not, by chance.
+ */
+const PAUSE_MS = 200;
 
 /** From the connection to the proxy until the first byte of an answer is there, in milliseconds, of each request. */
 export interface FirstByteFigures {
@@ -52,6 +59,7 @@ export const measureFirstByte = async (
           await onTunnel(bench, pair, `first byte ${round}`, async (isolation) => {
             for (let request = 0; request < requests; request++) {
               times[pair.legs].push(await firstByte(bench, pair.client, isolation));
+              await pause(PAUSE_MS);
             }
           });
         }
