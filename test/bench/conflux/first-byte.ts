@@ -19,8 +19,8 @@ const LINES: Readonly<Record<string, LineSettings>> = { relay0: { delayMs: 20 },
 const [, FAR = ""] = Object.keys(LINES);
 
 /**
- * Between two requests: `tor` leaves Nagle's algorithm on, so that a BEGIN right behind the END of the stream before waits until that is
- * acknowledged, 40 ms later or not, by chance.
+ * Between two requests: one right behind another waits 40 ms or not, by chance, as if Nagle's algorithm held its BEGIN until the END of the
+ * stream before is acknowledged.
  */
 const PAUSE_MS = 200;
 

@@ -102,8 +102,9 @@ interface Stage {
 /** What is expected of them. */
 interface Expected {
   /**
-   * Whether what is asked for after a cut is served soon. `tor`'s relays may keep a DESTROY back for as long as its channel has nothing else to send:
-   * then the exit goes on with a leg that has gone, `tor`'s client goes on with what is left of that set, and its streams wait in vain.
+   * Whether what is asked for after a cut is served soon. Not yet with `tor`'s client, whose streams then waited in vain now and then: the exit had
+   * not ended legs that the client had. A relay of `tor` may keep a DESTROY back for as long as its channel has nothing else to send
+   * (circuitmux_append_destroy_cell), which would explain it; that the exit was sent none has not been shown.
    */
   readonly servesNext: boolean;
 }
