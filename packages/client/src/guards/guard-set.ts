@@ -7,7 +7,7 @@ import type { SampledGuard } from "./guard.ts";
 import { ADDED_BY_LIMIT, GUARD_CIRCUIT_LIMIT } from "./limits.ts";
 import { type GuardParams, guardParams } from "./params.ts";
 import type { Uniform } from "./random.ts";
-import { countingRestrictions, type GuardRestriction } from "./restrictions.ts";
+import { countingRestrictions, type GuardRestriction, obeysAll } from "./restrictions.ts";
 import { type RemovedGuard, Sample } from "./sample.ts";
 import {
   countGuards,
@@ -272,6 +272,23 @@ export class GuardSet {
    */
   usability(ticket: GuardTicket): CircuitUsability | undefined {
     return this.#circuits.get(ticket)?.usability;
+  }
+
+  /**
+   * Whether a circuit that waits for a better guard would be given one if it were begun now: one that nobody is finding out about. Whoever
+   * waits for that circuit does better to begin another, or nobody may ever ask the guard that keeps it waiting.
+   */
+  isOutdone(ticket: GuardTicket, now: UnixMillis): boolean {
+    this.#begin(now);
+    const circuit = this.#circuits.get(ticket);
+    if (circuit?.usability !== "waiting-for-better-guard") return false;
+    const { guard, restrictions } = circuit;
+    const { primary, confirmed } = this.#sample;
+    const better = [...primary, ...confirmed.slice(0, Math.max(confirmed.indexOf(guard), 0))];
+    return better.some(
+      ({ usable, pending, fingerprint }) =>
+        usable && !pending && obeysAll(fingerprint, restrictions) && this.#view.hasDescriptor(fingerprint),
+    );
   }
 
   /** The circuits that wait for a better guard. */

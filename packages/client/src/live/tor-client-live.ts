@@ -166,6 +166,7 @@ export const startTorClient = (
         network,
         conflux,
         expected,
+        wakes,
         changes,
         now,
         maxDirtiness: use.maxDirtinessMillis ?? defaultTunnelTimes.maxDirtiness,

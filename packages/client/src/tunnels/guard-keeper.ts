@@ -115,6 +115,11 @@ export class GuardKeeper {
     this.#settle(this.#sets.of(ticket).indeterminate(ticket, this.#now()), []);
   }
 
+  /** Whether a circuit that waits for a better guard would be given one if it were begun now. */
+  isOutdone(ticket: GuardTicket): boolean {
+    return this.#sets.of(ticket).isOutdone(ticket, this.#now());
+  }
+
   /** Something came over a circuit that is in use. */
   noteInternet(): void {
     this.#sets.active.noteInternet(this.#now());

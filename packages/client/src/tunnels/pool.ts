@@ -163,13 +163,21 @@ export class TunnelPool {
     return best;
   }
 
-  /** A tunnel that will do when it is there, and that nobody has given up. Conflux sets are not waited for. */
+  /**
+   * A tunnel that will do when it is there, and that nobody has given up. Conflux sets are not waited for, nor are tunnels that are held back
+   * while another would be given the better guard.
+   */
   findComing(request: TunnelRequest): Tunnel | undefined {
     for (const tunnel of this.#index.candidates(request.isolation)) {
       const isComing = tunnel.state === "building" || tunnel.state === "waiting";
-      if (isComing && tunnel.set === undefined && !tunnel.isLate && tunnel.suits(request)) return tunnel;
+      if (!isComing || tunnel.set !== undefined || tunnel.isLate || !tunnel.suits(request)) continue;
+      if (!this.#isOutdone(tunnel)) return tunnel;
     }
     return undefined;
+  }
+
+  #isOutdone({ state, legs }: Tunnel): boolean {
+    return state === "waiting" && legs.some(({ ticket }) => this.#parts.guards.isOutdone(ticket));
   }
 
   /** Begins a tunnel of one circuit. Answers with it, or with what is in the way. */
@@ -295,7 +303,10 @@ export class TunnelPool {
         this.#lastProblem = undefined;
         tunnel.state = "waiting";
       },
-      onHeld: () => this.#tell(tunnel),
+      onHeld: () => {
+        this.#tell(tunnel);
+        this.#parts.wakes.notify();
+      },
       onUsable: (leg) => {
         leg.state = "open";
         this.#open(tunnel);

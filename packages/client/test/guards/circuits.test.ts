@@ -191,6 +191,49 @@ describe("circuits that wait (guard-spec 4.9)", () => {
     assert.deepStrictEqual(bench.set.closed(one.ticket, bench.now), [other.ticket]);
   });
 
+  it("do not go on waiting for one whose guard is down by now, though it has not ended", () => {
+    const [bench, better] = two();
+    const one = bench.choose();
+    bench.succeed(one);
+    const another = bench.choose();
+    assert.deepStrictEqual(
+      [one, another].map(({ guard }) => guard.fingerprint),
+      [better, better],
+    );
+    bench.fail(another);
+    const other = bench.choose();
+    assert.notStrictEqual(other.guard.fingerprint, better);
+    assert.strictEqual(bench.succeed(other).usability, "complete");
+  });
+
+  it("nor go on waiting when it is found to be down", () => {
+    const [bench] = two();
+    const one = bench.choose();
+    const other = bench.choose();
+    bench.succeed(one);
+    const another = bench.choose();
+    assert.strictEqual(bench.succeed(other).usability, "waiting-for-better-guard");
+    assert.deepStrictEqual(bench.fail(another), [other.ticket]);
+  });
+
+  it("are not to be waited for if a better guard would be given out by now", () => {
+    const [bench, better, worse] = two();
+    const one = bench.choose();
+    const other = bench.choose();
+    assert.deepStrictEqual(
+      [one, other].map(({ guard }) => guard.fingerprint),
+      [better, worse],
+    );
+    bench.succeed(other);
+    // Somebody is finding out about the better one.
+    assert.isFalse(bench.set.isOutdone(other.ticket, bench.now));
+    bench.succeed(one);
+    assert.isTrue(bench.set.isOutdone(other.ticket, bench.now));
+    assert.isFalse(bench.set.isOutdone(one.ticket, bench.now), "it does not wait");
+    bench.set.closed(other.ticket, bench.now);
+    assert.isFalse(bench.set.isOutdone(other.ticket, bench.now), "nobody knows it");
+  });
+
   it("wait for one that is being built no longer than NONPRIMARY_GUARD_CONNECT_TIMEOUT", () => {
     const [bench] = two();
     bench.choose();
