@@ -116,8 +116,17 @@ export class TorNode implements AsyncDisposable {
   async hasDescriptors(fingerprints: ReadonlyArray<string>, timeoutMs = 60_000): Promise<void> {
     for (const fingerprint of fingerprints) {
       const what = `${this.nickname} to have the descriptor of ${fingerprint}`;
-      await eventually(what, () => this.hasDescriptor(fingerprint), { timeoutMs, everyMs: 50 });
+      await eventually(what, () => this.knows(`md/id/${fingerprint}`), { timeoutMs, everyMs: 50 });
     }
+  }
+
+  /**
+   * Waits until a relay has a descriptor of its own, which takes a second after it was started. Until then an exit says that its policy forbids
+   * whatever it is asked for (`router_compare_to_my_exit_policy`). @throws WaitTimeoutError
+   */
+  async hasOwnDescriptor(timeoutMs = 30_000): Promise<void> {
+    const what = `${this.nickname} to have a descriptor of its own`;
+    await eventually(what, () => this.knows("exit-policy/full"), { timeoutMs, everyMs: 50 });
   }
 
   /** How this daemon's consensus lists a relay; undefined when it does not, or has none yet. */
@@ -154,9 +163,9 @@ export class TorNode implements AsyncDisposable {
     await this.stop();
   }
 
-  private async hasDescriptor(fingerprint: string): Promise<boolean> {
+  private async knows(what: string): Promise<boolean> {
     try {
-      await this.control.getInfo(`md/id/${fingerprint}`);
+      await this.control.getInfo(what);
       return true;
     } catch (error) {
       if (error instanceof ControlError) return false;
