@@ -116,8 +116,8 @@ export class CircuitTable {
   /**
    * Completes the circuits that need not wait any more (guard-spec 4.9): those that no other one blocks, while all primary guards
    * are down. A primary guard that a circuit's restrictions rule out is not waited for: it could never be the better one. Nor does a circuit
-   * keep others waiting whose guard is down by now, though the specification has it do so until it ends: nobody is given that guard any
-   * more, and all that is built would wait for as long as somebody uses what was built before.
+   * keep others waiting whose guard is down by now or not listed any more, though the specification has it do so until it ends: nobody is
+   * given that guard, and all that is built would wait for as long as somebody uses what was built before.
    *
    * @returns those that became complete
    */
@@ -133,8 +133,7 @@ export class CircuitTable {
     // There are few guards, and may be many circuits.
     const blockers = new Set<SampledGuard>();
     for (const circuit of this.all())
-      if (circuit.guard.reachability !== "no" && mayBlock(circuit, now, connectTimeoutMillis))
-        blockers.add(circuit.guard);
+      if (circuit.guard.usable && mayBlock(circuit, now, connectTimeoutMillis)) blockers.add(circuit.guard);
     const upgraded = waiting.filter(({ guard, restrictions }) => {
       const obeying = ({ fingerprint }: SampledGuard): boolean => obeysAll(fingerprint, restrictions);
       const blocks = (other: SampledGuard): boolean => hasHigherPriority(other, guard, confirmed);

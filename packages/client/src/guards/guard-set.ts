@@ -153,6 +153,7 @@ export class GuardSet {
     const expired = removed.flatMap(({ fingerprint }) => this.#circuits.forget(fingerprint));
     this.#sample.refilter(view, filter);
     const added = this.#grow(now, random);
+    this.#retry(now);
     return { added, removed, expired, completed: this.#upgrade(now) };
   }
 
@@ -351,6 +352,11 @@ export class GuardSet {
       this.#lastOnInternet -= back;
     }
     if (this.#exhaustion.isOver(now)) for (const guard of this.#sample.guards) guard.reconsider();
+    this.#retry(now);
+  }
+
+  /** Those whose time has come by their schedule, which is that of primary guards for who has become one. */
+  #retry(now: UnixMillis): void {
     for (const guard of this.#sample.guards) {
       const { retryAt } = guard;
       if (retryAt !== undefined && now >= retryAt) guard.reconsider();

@@ -216,6 +216,17 @@ describe("circuits that wait (guard-spec 4.9)", () => {
     assert.deepStrictEqual(bench.fail(another), [other.ticket]);
   });
 
+  it("nor go on waiting when the consensus does not list that guard any more", () => {
+    const [bench, better] = two();
+    const one = bench.choose();
+    const other = bench.choose();
+    bench.succeed(other);
+    bench.succeed(one);
+    assert.deepStrictEqual(bench.set.waiting(), [other.ticket]);
+    const left = candidates(100).filter(({ fingerprint }) => fingerprint !== better);
+    assert.deepStrictEqual(bench.update(viewOf(left)).completed, [other.ticket]);
+  });
+
   it("are not to be waited for if a better guard would be given out by now", () => {
     const [bench, better, worse] = two();
     const one = bench.choose();

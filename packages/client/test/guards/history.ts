@@ -137,9 +137,9 @@ export class History {
   }
 
   #tick(): void {
-    const next = this.#set.nextTick(this.#now);
-    check(next === undefined || next > this.#now - 1, "what is due was done");
     const { completed, expired } = this.#set.tick(this.#now);
+    const next = this.#set.nextTick(this.#now);
+    check(next === undefined || next > this.#now, "what is due was done");
     this.#expired(expired);
     this.#completed(completed);
   }
@@ -190,7 +190,7 @@ export class History {
       case 0:
       case 1:
         this.#open.delete(ticket);
-        return this.#completed(this.#set.failed(ticket, this.#now));
+        return this.#completed(this.#set.failed(ticket, this.#now), ticket.guard);
       case 2:
         this.#open.delete(ticket);
         return this.#completed(this.#set.indeterminate(ticket, this.#now));
@@ -204,10 +204,12 @@ export class History {
     }
   }
 
-  #completed(tickets: ReadonlyArray<GuardTicket>): void {
+  /** @param failed who has just failed: if its circuit was begun long ago, it is worth another attempt at once */
+  #completed(tickets: ReadonlyArray<GuardTicket>, failed?: string): void {
     const up = this.#set
       .snapshot(this.#now)
-      .filter(({ role, reachability }) => role === "primary" && reachability !== "no");
+      .filter(({ role, reachability }) => role === "primary" && reachability !== "no")
+      .filter(({ fingerprint }) => fingerprint !== failed);
     for (const ticket of tickets) {
       const restrictions = this.#open.get(ticket)?.restrictions;
       check(restrictions !== undefined, "only circuits that are there become complete");
