@@ -4,5 +4,5 @@ import { BEHIND_LINES, describeSlowLines } from "./support/slow-lines.ts";
 
 describeSlowLines("Allium's client with conflux over slow lines, and tor exits", async () => {
   const network = await TorNetwork.start({ ...BEHIND_LINES, exits: 2, clients: 0 });
-  return { network, client: alliumClient(await AlliumClient.start(network)) };
+  return { network, client: alliumClient(await AlliumClient.start(network)), sparesExit: true };
 });
