@@ -10,7 +10,7 @@ const unit = members.map((directory) => ({
     include: [`${directory}/test/**/*.test.ts`],
     // For machines under load: a test that waits for what never comes fails later, and one that is only slow does not fail.
     // Programs are tested as processes, and each takes a second to start.
-    testTimeout: directory.startsWith("apps/") ? 60_000 : 20_000,
+    testTimeout: directory.startsWith("apps/") ? 120_000 : 60_000,
     hookTimeout: 60_000,
   },
 }));
@@ -23,14 +23,15 @@ export default defineConfig({
         test: {
           name: "tree",
           include: ["test/tree/**/*.test.ts", "test/support/**/*.test.ts", "test/memory-network/**/*.test.ts"],
-          testTimeout: 60_000,
+          // Three days of a network, and fuzzing: half a minute each where nothing else runs.
+          testTimeout: 300_000,
         },
       },
       {
         test: {
           name: "sim",
           include: ["test/sim/**/*.test.ts"],
-          testTimeout: 120_000,
+          testTimeout: 300_000,
         },
       },
       {
