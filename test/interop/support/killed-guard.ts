@@ -3,6 +3,7 @@ import { assert } from "@effect/vitest";
 import {
   eventually,
   type Origin,
+  pause,
   runTransfers,
   type SlowLine,
   type SocketReader,
@@ -44,6 +45,9 @@ const AT_ONCE_MS = 2_000;
 /** Of an upload and of a download: more than there is time for. */
 const ENDLESS = 200_000_000;
 
+/** What a line has carried when it is in use, and not only for circuits that are built over it. */
+const IN_USE = 1_000_000;
+
 /** A stream to the origin that says little. */
 interface QuietStream extends Disposable {
   /** Says something and waits until it comes back. */
@@ -66,6 +70,10 @@ const quietStream = async (socket: Socket): Promise<QuietStream> => {
 const furthest = (guards: ReadonlyArray<string>): string =>
   guards.reduce((far, guard) => ((DELAYS[guard] ?? 0) > (DELAYS[far] ?? 0) ? guard : far));
 
+/** Whether two sets come in by the same guards. */
+const areSame = (some: ReadonlyArray<string>, others: ReadonlyArray<string>): boolean =>
+  some.toSorted().join() === others.toSorted().join();
+
 /** What a line has carried, both ways. */
 const bytesOver = async (line: SlowLine): Promise<number> => {
   const { toRelay, fromRelay } = await line.carried();
@@ -73,8 +81,20 @@ const bytesOver = async (line: SlowLine): Promise<number> => {
 };
 
 /**
- * Opens one on a set of which both ends use the leg over the shorter line alone. What a program does for the first time takes long, and a
- * round trip that was measured then may mislead: then another set is tried.
+ * Waits until what filled a line has gone: what is asked over it in the meantime takes longer than over a line that is further away, and would
+ * rightly go over that one next.
+ */
+const drained = (line: SlowLine): Promise<true> =>
+  eventually("the line to have no more than circuits need", async () => {
+    const before = await bytesOver(line);
+    await pause(300);
+    return (await bytesOver(line)) - before < WORD.length;
+  });
+
+/**
+ * Opens one on a set of which both ends use the leg over the shorter line alone, and which comes in by the guards of the sets that are still
+ * to be used. What a program does for the first time takes long: a round trip that was measured then may mislead, and a guard that was
+ * late may have been taken for dead. Then another set is tried.
  */
 const quietStreamOnNearLeg = async (
   network: TorNetwork,
@@ -93,8 +113,10 @@ const quietStreamOnNearLeg = async (
     const line = network.line(furthest(set.guards));
     const before = await bytesOver(line);
     assert.isTrue(await stream.isAlive());
-    if ((await bytesOver(line)) - before < WORD.length) return stream;
-    assert.isBelow(attempt, 5, "a set that keeps to the leg over the shorter line");
+    const keepsToNear = (await bytesOver(line)) - before < WORD.length;
+    const next = (await client.sets()).filter(({ isUsed }) => !isUsed);
+    if (keepsToNear && next.every(({ guards }) => areSame(guards, set.guards))) return stream;
+    assert.isBelow(attempt, 8, "a set that keeps to the leg over the shorter line, as others will");
     stream[Symbol.dispose]();
     await eventually("the stream to be over", async () => (await client.sets()).every(({ streams }) => streams === 0));
   }
@@ -126,10 +148,24 @@ export const assertEndsWithGuard = async (
       overAt = performance.now();
     },
   });
-  await eventually("both legs to be in use", () => moved > 2 * RATE);
-  const sets = (await client.sets()).filter(({ streams }) => streams > 0);
-  assert.deepStrictEqual(sets.map(({ streams }) => streams).toSorted(), [1, 2], "a set for each isolation");
-  const far = furthest(sets.flatMap(({ guards }) => guards));
+  const busy = async () => (await client.sets()).filter(({ streams }) => streams > 0);
+  const sets = await eventually("a set for each isolation", async () => {
+    const some = await busy();
+    return some
+      .map(({ streams }) => streams)
+      .toSorted()
+      .join() === "1,2"
+      ? some
+      : undefined;
+  });
+  const [guards = [], others = []] = sets.map((set) => set.guards);
+  assert.isTrue(areSame(guards, others), "both come in by the same guards");
+  const far = furthest(guards);
+  const carriedBefore = await bytesOver(network.line(far));
+  await eventually(
+    "both legs to be in use",
+    async () => moved > 2 * RATE && (await bytesOver(network.line(far))) - carriedBefore > IN_USE,
+  );
 
   const killedAt = performance.now();
   await network.node(far).kill();
@@ -137,24 +173,36 @@ export const assertEndsWithGuard = async (
   console.log(`the application hears of it after ${(overAt - killedAt).toFixed(0)} ms`);
   assert.lengthOf(report.failures, 2);
   assert.isBelow(overAt - killedAt, AT_ONCE_MS);
-  assert.isTrue(await quiet.isAlive(), "the quiet stream goes on");
+  const assertQuietGoesOn = async (): Promise<void> => {
+    await Promise.all(guards.filter((guard) => guard !== far).map((guard) => drained(network.line(guard))));
+    assert.isTrue(await quiet.isAlive(), "the quiet stream goes on");
+  };
+  await assertQuietGoesOn();
   const isBusy = ({ mode, open }: { readonly mode: string | undefined; readonly open: boolean }) =>
     open && mode === "transfer";
-  await eventually("the exit to let go of the streams", async () => !(await origin.connections()).some(isBusy));
-  console.log(`the exit lets go of it after ${(performance.now() - killedAt).toFixed(0)} ms`);
+  const isServed = async (isolation: string): Promise<boolean> => {
+    const { failures } = await runTransfers({
+      dial: () => socksConnect(client.socks(isolation), origin.host, origin.port),
+      count: 1,
+      sizes: [1_000_000],
+      timeoutMs: 20_000,
+    });
+    return failures.length === 0;
+  };
+  let asked = 0;
   await eventually(
-    "the next request to be served",
+    "the exit to let go of the streams",
     async () => {
-      const next = { count: 1, sizes: [1_000_000], timeoutMs: 20_000 };
-      const { failures } = await runTransfers({
-        ...next,
-        dial: () => socksConnect(client.socks("next"), origin.host, origin.port),
-      });
-      return failures.length === 0;
+      if (!(await origin.connections()).some(isBusy)) return true;
+      // Relays of `tor` keep DESTROYs back while nothing else goes the same way (packages/conflux/README.md).
+      await isServed(`meanwhile${asked++}`);
+      return false;
     },
     { timeoutMs: 60_000 },
   );
+  console.log(`the exit lets go of it after ${(performance.now() - killedAt).toFixed(0)} ms`);
+  await eventually("the next request to be served", () => isServed("next"), { timeoutMs: 60_000 });
   console.log(`the next request is served after ${(performance.now() - killedAt).toFixed(0)} ms`);
-  assert.isTrue(await quiet.isAlive(), "the quiet stream still goes on");
+  await assertQuietGoesOn();
   await waitForConnection(origin, ({ mode, open }) => mode === "echo" && open);
 };
