@@ -148,9 +148,8 @@ export const assertEndsWithGuard = async (
       overAt = performance.now();
     },
   });
-  const busy = async () => (await client.sets()).filter(({ streams }) => streams > 0);
   const sets = await eventually("a set for each isolation", async () => {
-    const some = await busy();
+    const some = (await client.sets()).filter(({ streams }) => streams > 0);
     return some
       .map(({ streams }) => streams)
       .toSorted()

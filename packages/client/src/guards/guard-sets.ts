@@ -1,9 +1,10 @@
 import type { UnixMillis } from "@allium/netdoc";
 import type { GuardInstance, GuardTicket } from "./circuits.ts";
 import { GuardFilter } from "./filter.ts";
-import { GuardSet, type GuardUpdate } from "./guard-set.ts";
+import { GuardSet } from "./guard-set.ts";
 import { type GuardParams, guardParams } from "./params.ts";
 import type { Uniform } from "./random.ts";
+import type { GuardUpdate } from "./requests.ts";
 import { GUARD_STATE_VERSION, type GuardState, type LoadedGuards } from "./state.ts";
 import type { StoredSample } from "./stored-guard.ts";
 import { emptyGuardView, type GuardView } from "./view.ts";

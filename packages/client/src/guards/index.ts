@@ -8,14 +8,7 @@ export {
 } from "./errors.ts";
 export { GuardFilter, type GuardFilterOptions } from "./filter.ts";
 export type { GuardRecord, Reachability } from "./guard.ts";
-export {
-  type GuardChoice,
-  type GuardRequest,
-  GuardSet,
-  type GuardSetOptions,
-  type GuardSuccess,
-  type GuardUpdate,
-} from "./guard-set.ts";
+export { GuardSet, type GuardSetOptions } from "./guard-set.ts";
 export {
   chooseInstance,
   GuardSets,
@@ -25,6 +18,7 @@ export {
 } from "./guard-sets.ts";
 export { type GuardParams, guardParams, maxSampleSize } from "./params.ts";
 export type { Uniform } from "./random.ts";
+export type { GuardChoice, GuardRequest, GuardSuccess, GuardUpdate } from "./requests.ts";
 export type { GuardRestriction } from "./restrictions.ts";
 export { retrySchedule, retryTime } from "./retry.ts";
 export type { RemovalReason, RemovedGuard } from "./sample.ts";
