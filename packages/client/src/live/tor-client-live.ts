@@ -166,7 +166,6 @@ export const startTorClient = (
         network,
         conflux,
         expected,
-        wakes,
         changes,
         now,
         maxDirtiness: use.maxDirtinessMillis ?? defaultTunnelTimes.maxDirtiness,

@@ -27,8 +27,6 @@ export interface UpkeepParts {
   readonly network: NetworkState;
   readonly conflux: ClientConflux;
   readonly expected: ExpectedPorts;
-  /** Notified when somebody who waits may have what he waits for. */
-  readonly wakes: Wakes;
   /** Notified of whatever may make something due. */
   readonly changes: Wakes;
   readonly now: () => UnixMillis;
@@ -54,7 +52,7 @@ export interface UpkeepParts {
 export const keepTunnels = (parts: UpkeepParts): Effect.Effect<never> =>
   Effect.gen(function* () {
     const { changes, now } = parts;
-    const look: Look = { at: Number.NEGATIVE_INFINITY, unused: Number.NaN, guards: Number.POSITIVE_INFINITY };
+    const look: Look = { at: Number.NEGATIVE_INFINITY, unused: Number.NaN };
     const spare = new Pace();
     const sets = new Pace();
     for (;;) {
@@ -68,20 +66,16 @@ export const keepTunnels = (parts: UpkeepParts): Effect.Effect<never> =>
     }
   });
 
-/** When all tunnels are looked at next, and guards; and for how long unused tunnels are kept, as it was the last time. */
+/** When all tunnels are looked at next, and for how long unused ones are kept, as it was the last time. */
 interface Look {
   at: UnixMillis;
   unused: number;
-  guards: UnixMillis;
 }
 
 /** Ends what is to end. @returns when there is something to do again */
 const expire = (parts: UpkeepParts, look: Look): UnixMillis => {
-  const { pool, guards, network, wakes, now, maxDirtiness, share } = parts;
+  const { pool, guards, network, now, maxDirtiness, share } = parts;
   guards.tick();
-  // A guard that is worth another attempt may be better than that of a tunnel which is waited for.
-  if (now() >= look.guards) wakes.notify();
-  look.guards = Math.max(guards.nextTick() ?? Number.POSITIVE_INFINITY, now() + 1);
   const unused = availableTimeout(network.params, share);
   if (now() >= look.at || unused !== look.unused) {
     // What is begun or used from now on is not over any sooner.
@@ -90,7 +84,7 @@ const expire = (parts: UpkeepParts, look: Look): UnixMillis => {
   }
   for (const tunnel of pool.retired) if (tunnel.streams === 0) pool.end(tunnel, "used for long enough");
   const sweep = pool.retired.size === 0 ? Number.POSITIVE_INFINITY : now() + RETIRED_SWEEP_MILLIS;
-  return Math.min(look.at, sweep, look.guards);
+  return Math.min(look.at, sweep, guards.nextTick() ?? Number.POSITIVE_INFINITY);
 };
 
 /** Ends open tunnels whose time is over. @returns when that of the next one is */
